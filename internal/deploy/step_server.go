@@ -1,0 +1,386 @@
+package deploy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// MaxInstances bounds the targets of one deployment. CodeDeploy's own quota is a tenth of it.
+const MaxInstances = 10_000
+
+// onResolved starts the deployment on the instances that the fleet found.
+func (m *machine) onResolved(e Resolved) (Transition, error) {
+	if m.d.State.Phase != PhaseResolve {
+		return refuse(ReasonStale, "the instances are resolved already")
+	}
+	m.clear("", EffectResolve)
+	originals, replacements := separate(m.d.Spec, e)
+	if p := precheck(m.d.Spec, e, originals, replacements); p != nil {
+		m.end(StatusFailed, *p, "")
+		return m.done()
+	}
+	first := LaneOriginal
+	if !m.d.Spec.Kind.BlueGreen() {
+		first = LaneInPlace
+	}
+	for _, s := range originals {
+		m.t.newTargets = append(m.t.newTargets, newTarget(m.d, first, s, m.at))
+	}
+	for _, s := range replacements {
+		m.t.newTargets = append(m.t.newTargets, newTarget(m.d, LaneReplacement, s, m.at))
+	}
+	st := &m.d.State
+	st.Originals, st.Replacements = len(originals), len(replacements)
+	st.Overview.add(TargetPending, len(originals)+len(replacements))
+	st.StartedAt = m.at
+	m.setStatus(StatusInProgress)
+	m.enter(1)
+	return m.done()
+}
+
+// separate keeps an instance from being in both environments. While the group has no environment of its own, its filters may well select
+// the replacements too: those are not originals.
+func separate(spec Spec, e Resolved) (originals, replacements []Selected) {
+	if spec.Kind != KindBlueGreen || spec.Environment != "" {
+		return e.Originals, e.Replacements
+	}
+	green := map[string]bool{}
+	for _, s := range e.Replacements {
+		green[s.ID] = true
+	}
+	for _, s := range e.Originals {
+		if !green[s.ID] {
+			originals = append(originals, s)
+		}
+	}
+	return originals, e.Replacements
+}
+
+// precheck says why the deployment can't start, or nil.
+func precheck(spec Spec, e Resolved, originals, replacements []Selected) *ErrorInfo {
+	active := originals
+	environment := "deployment group"
+	if spec.Kind == KindBlueGreen {
+		active, environment = replacements, "replacement environment"
+	}
+	n := len(active)
+	minimum := spec.MinimumHealthy.Minimum(n)
+	switch {
+	case e.Problem != nil:
+		return e.Problem
+	case spec.Kind == KindBlueGreen && spec.BlueGreen == nil:
+		return &ErrorInfo{CodeNoBlueGreen, fmt.Sprintf("Deployment group %s is BLUE_GREEN but has no blueGreenDeploymentConfiguration; set it with UpdateDeploymentGroup.", spec.Group)}
+	case spec.Kind.Traffic() && len(spec.LoadBalancer.Names()) == 0:
+		return &ErrorInfo{CodeNoBalancer, fmt.Sprintf("Deployment group %s is WITH_TRAFFIC_CONTROL but names no load balancer; set loadBalancerInfo with UpdateDeploymentGroup.", spec.Group)}
+	case len(originals)+len(replacements) > MaxInstances:
+		return &ErrorInfo{CodeOverMaxInstances, fmt.Sprintf("The deployment would have %d instances; the most that one may have is %d.", len(originals)+len(replacements), MaxInstances)}
+	case spec.Kind == KindBlueGreenRollback:
+		return nil
+	case n == 0:
+		return &ErrorInfo{CodeNoInstances, fmt.Sprintf("The deployment failed because no instances were found for your deployment group. No registered instance has tags that select it for the %s of %s; check the filters against list-on-premises-instances.", environment, spec.Group)}
+	}
+	if both := overlap(originals, replacements); len(both) > 0 {
+		return &ErrorInfo{CodeNoInstances, fmt.Sprintf("The deployment failed because no instances were found for your deployment group. targetInstances selects %s, which is the environment that serves %s now (since deployment %s); select the other instances.", strings.Join(both, ", "), spec.Group, spec.Environment)}
+	}
+	if minimum >= n {
+		return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances, and the %s has %d: none could be deployed to. Use a config with a lower minimum or more instances.", spec.Config, minimum, environment, n)}
+	}
+	return nil
+}
+
+func overlap(a, b []Selected) []string {
+	in := map[string]bool{}
+	for _, s := range a {
+		in[s.ID] = true
+	}
+	var both []string
+	for _, s := range b {
+		if in[s.ID] {
+			both = append(both, s.ID)
+		}
+	}
+	return both
+}
+
+// enter begins a row of the plan, or ends the deployment after the last one.
+func (m *machine) enter(turn int) {
+	plan := plans[m.d.Spec.Kind]
+	if turn == len(plan) {
+		m.succeed()
+		return
+	}
+	st := &m.d.State
+	row := plan[turn]
+	st.Turn, st.Phase, st.Tally = turn, row.phase, tally{}
+	m.note("", phaseWords[row.phase])
+	switch row.phase {
+	case PhaseReadyWait:
+		m.setStatus(StatusReady)
+		st.WaitUntil = m.at
+		if m.d.Spec.BlueGreen.ReadyAction == ReadyStop {
+			st.WaitUntil = m.at.Add(time.Duration(m.d.Spec.BlueGreen.ReadyWaitMinutes) * time.Minute)
+		}
+	case PhaseTerminationWait:
+		st.Rerouted = true
+		if m.d.Spec.BlueGreen.TerminationAction != TerminationTerminate || st.Originals == 0 {
+			m.enter(len(plan))
+			return
+		}
+		st.TerminationWaitStarted = true
+		st.WaitUntil = m.at.Add(time.Duration(m.d.Spec.BlueGreen.TerminationWaitMinutes) * time.Minute)
+	case PhaseTerminate:
+		m.effect(Effect{Key: m.key("", EffectTerminate)})
+	default:
+		st.Tally.Total = m.population(row)
+		st.Tally.Minimum = m.d.Spec.MinimumHealthy.Minimum(st.Tally.Total)
+		st.Pump = st.Tally.Total > 0
+		if !st.Pump {
+			m.enter(turn + 1)
+		}
+	}
+}
+
+// population is how many targets a stage is for. A reroute takes the replacements that became Ready.
+func (m *machine) population(row stage) int {
+	switch {
+	case row.phase == PhaseReroute:
+		return m.d.State.Overview.Ready
+	case row.lane == LaneReplacement:
+		return m.d.State.Replacements
+	default:
+		return m.d.State.Originals
+	}
+}
+
+// proceed starts what may start, or goes on when the stage is over.
+func (m *machine) proceed() {
+	st := &m.d.State
+	if st.Status.Terminal() {
+		return
+	}
+	if st.Ending != nil {
+		if st.Tally.InFlight == 0 {
+			m.finish()
+		}
+		return
+	}
+	row := m.d.stageRow()
+	if len(row.events) == 0 {
+		return
+	}
+	if st.Tally.over() {
+		if st.Tally.good(row.rule) {
+			m.enter(st.Turn + 1)
+			return
+		}
+		m.endUnhealthy()
+		return
+	}
+	for i := 0; i < len(m.next) && st.Tally.slots(row.rule) > 0; i++ {
+		t := cloneTarget(m.next[i])
+		t.Turn, t.Cursor = st.Turn, firstEvent(m.d.Spec.Kind, st.Turn)
+		st.Tally.Started++
+		st.Tally.InFlight++
+		st.Touched = true
+		m.setTarget(&t, TargetInProgress)
+		m.run(&t)
+		m.t.targets = append(m.t.targets, t)
+	}
+	m.next = nil
+	// More may start than one transition starts.
+	st.Pump = st.Tally.slots(row.rule) > 0
+}
+
+// run begins the event at the target's cursor.
+func (m *machine) run(t *Target) {
+	ev := t.Current()
+	t.Running, t.Acknowledged, t.Delivery = true, false, 0
+	t.Attempt++
+	t.UpdatedAt = m.at
+	if ev.Name.doer() == byAgent {
+		t.DueAt = m.at.Add(PickUpLimit)
+		m.effect(Effect{Key: m.key(t.ID, EffectCommand), Command: &Command{Account: t.Account, Host: t.Host, Event: ev.Name, Attempt: t.Attempt}})
+		return
+	}
+	t.DueAt = m.at.Add(EventLimit)
+	ev.Status, ev.StartedAt = EventInProgress, m.at
+	m.order(t, ev.Name == AllowTraffic)
+}
+
+// order gives the load balancer an order about the target.
+func (m *machine) order(t *Target, in bool) {
+	m.d.State.Orders++
+	t.Order = m.d.generation()
+	m.effect(Effect{Key: m.key(t.ID, EffectTraffic), Traffic: &Traffic{
+		Account: t.Account, Instance: t.ID, TargetGroups: m.d.Spec.LoadBalancer.Names(), In: in, Generation: t.Order,
+	}})
+}
+
+func (m *machine) onAcknowledged(e Acknowledged) (Transition, error) {
+	t := m.target
+	if t == nil || !t.Running || t.Attempt != e.Attempt || t.Current().Name.doer() != byAgent {
+		return refuse(ReasonStale, "the command is over")
+	}
+	if t.Acknowledged {
+		if t.Delivery != e.Delivery {
+			return refuse(ReasonStale, "the command was handed out twice and runs already")
+		}
+		return Transition{}, nil
+	}
+	m.wrote = true
+	if m.d.State.Ending != nil {
+		m.t.outcome = OutcomeDropped
+		m.drop(t)
+		return m.done()
+	}
+	ev := t.Current()
+	ev.Status, ev.StartedAt = EventInProgress, m.at
+	t.Acknowledged, t.Delivery = true, e.Delivery
+	t.DueAt, t.UpdatedAt = m.at.Add(EventLimit), m.at
+	m.effect(Effect{Key: m.key(t.ID, EffectCommand), Command: &Command{Account: t.Account, Host: t.Host, Event: ev.Name, Attempt: t.Attempt, Acknowledged: true}})
+	return m.done()
+}
+
+func (m *machine) onCompleted(e Completed) (Transition, error) {
+	t := m.target
+	if t == nil || !t.Running || t.Attempt != e.Attempt || t.Current().Name.doer() != byAgent || t.Acknowledged && t.Delivery != e.Delivery {
+		return refuse(ReasonStale, "the command is over")
+	}
+	m.wrote = true
+	m.result(t, e.Succeeded, e.Diagnostics)
+	return m.done()
+}
+
+func (m *machine) onTraffic(generation int64, ok bool, reason string) (Transition, error) {
+	t := m.target
+	if t == nil || t.Order != generation {
+		return refuse(ReasonStale, "the traffic order is over")
+	}
+	m.wrote = true
+	t.Order = 0
+	m.clear(t.ID, EffectTraffic)
+	if !t.Running || t.Current().Name.doer() != byBalancer || m.d.State.Status.Terminal() {
+		return m.done() // an order that no event waits for
+	}
+	d := Diagnostics{ErrorCode: DiagnosticsSuccess}
+	if !ok {
+		d = Diagnostics{ErrorCode: DiagnosticsUnknownError, Message: reason}
+	}
+	m.result(t, ok, d)
+	return m.done()
+}
+
+func (m *machine) onTargetDue() (Transition, error) {
+	t := m.target
+	if t == nil || !t.Running || t.DueAt.IsZero() || m.at.Before(t.DueAt) {
+		return refuse(ReasonStale, "nothing of the target is due")
+	}
+	m.wrote = true
+	ev := t.Current()
+	d := Diagnostics{ErrorCode: DiagnosticsUnknownError}
+	switch {
+	case ev.Name.doer() == byBalancer:
+		d.Message = fmt.Sprintf("%s was not done within %s: the load balancer never showed instance %s as %s; check its health check and its address.", ev.Name, EventLimit, t.ID, balancerGoal[ev.Name])
+	case t.Acknowledged:
+		d.Message = fmt.Sprintf("%s ran for more than %s without a result from the agent on instance %s; check the agent's log there.", ev.Name, EventLimit, t.ID)
+	case m.d.State.Ending != nil:
+		m.drop(t)
+		return m.done()
+	default:
+		ev.StartedAt = t.DueAt.Add(-PickUpLimit)
+		d.Message = fmt.Sprintf("CodeDeploy agent was not able to receive the lifecycle event. Check the CodeDeploy agent logs on your host and make sure the agent is running and can connect to the CodeDeploy server. (The agent of instance %s, %s, did not ask for %s within %s.)", t.ID, t.Host, ev.Name, PickUpLimit)
+	}
+	m.result(t, false, d)
+	return m.done()
+}
+
+var balancerGoal = map[EventName]string{AllowTraffic: "healthy", BlockTraffic: "drained"}
+
+// result ends the running event of a target and goes on.
+func (m *machine) result(t *Target, ok bool, d Diagnostics) {
+	ev := t.Current()
+	if ev.StartedAt.IsZero() {
+		ev.StartedAt = m.at // a report without an acknowledgement before it
+	}
+	ev.EndedAt, ev.Diagnostics = m.at, &d
+	t.Running, t.Acknowledged, t.Delivery, t.DueAt, t.UpdatedAt = false, false, 0, time.Time{}, m.at
+	if ev.Name.doer() == byAgent {
+		m.clear(t.ID, EffectCommand)
+	}
+	ev.Status = EventSucceeded
+	if !ok {
+		ev.Status = EventFailed
+	}
+	m.line(Line{Target: t.ID, Event: ev.Name, From: string(EventInProgress), To: string(ev.Status), Text: eventText(t.ID, ev.Name, ok, d)})
+	if !ok && !(m.d.Spec.IgnoreApplicationStopFailures && ev.Name.toleratedByStopFailures()) {
+		m.failTarget(t, ev.Name, d)
+	} else {
+		m.advance(t)
+	}
+	m.proceed()
+}
+
+func eventText(target string, e EventName, ok bool, d Diagnostics) string {
+	if ok {
+		return fmt.Sprintf("%s succeeded on instance %s", e, target)
+	}
+	return fmt.Sprintf("%s failed on instance %s: %s: %s", e, target, d.ErrorCode, d.Message)
+}
+
+// advance moves a target past an event that succeeded or is tolerated.
+func (m *machine) advance(t *Target) {
+	t.Cursor++
+	row := m.d.stageRow()
+	through := t.Cursor == firstEvent(m.d.Spec.Kind, m.d.State.Turn)+len(row.events)
+	switch {
+	case through:
+		m.d.State.Tally.InFlight--
+		m.d.State.Tally.Done++
+		m.setTarget(t, row.after)
+	case m.d.State.Ending != nil:
+		m.d.State.Tally.InFlight--
+		m.setTarget(t, TargetSkipped)
+	default:
+		m.run(t)
+	}
+}
+
+// drop takes back a command that was not taken in time to matter: the deployment is ending.
+func (m *machine) drop(t *Target) {
+	t.Running, t.DueAt = false, time.Time{}
+	m.clear(t.ID, EffectCommand)
+	m.d.State.Tally.InFlight--
+	m.setTarget(t, TargetSkipped)
+	m.proceed()
+}
+
+func (m *machine) failTarget(t *Target, e EventName, d Diagnostics) {
+	st := &m.d.State
+	st.Tally.InFlight--
+	st.Tally.Failed++
+	m.setTarget(t, TargetFailed)
+	if len(st.Failures) < maxFailures {
+		st.Failures = append(st.Failures, Failure{Target: t.ID, Event: e, Code: d.ErrorCode, Message: d.Message})
+	}
+	if e == AllowTraffic {
+		// It must not begin to serve later, behind the deployment's back.
+		m.order(t, false)
+	}
+	if st.Ending == nil && st.Tally.broken(m.d.stageRow().rule) {
+		m.endUnhealthy()
+	}
+}
+
+func (m *machine) onTerminated(e Terminated) (Transition, error) {
+	if m.d.State.Phase != PhaseTerminate {
+		return refuse(ReasonStale, "nothing is being terminated")
+	}
+	m.clear("", EffectTerminate)
+	m.d.State.Messages = append(m.d.State.Messages, e.Notes...)
+	for _, n := range e.Notes {
+		m.note("", n)
+	}
+	m.enter(m.d.State.Turn + 1)
+	return m.done()
+}

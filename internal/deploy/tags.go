@@ -1,0 +1,69 @@
+package deploy
+
+// TagFilter selects by one tag.
+type TagFilter struct {
+	Key   string `json:"key,omitempty"`
+	Value string `json:"value,omitempty"`
+	Type  string `json:"type"` // KEY_ONLY, VALUE_ONLY or KEY_AND_VALUE
+}
+
+// The types of a TagFilter.
+const (
+	KeyOnly     = "KEY_ONLY"
+	ValueOnly   = "VALUE_ONLY"
+	KeyAndValue = "KEY_AND_VALUE"
+)
+
+// TagSet is a conjunction of lists; within a list any filter may match.
+type TagSet [][]TagFilter
+
+// Matches reports whether some tag satisfies the filter. Keys and values are case-sensitive.
+func (f TagFilter) Matches(tags map[string]string) bool {
+	switch f.Type {
+	case KeyOnly:
+		_, ok := tags[f.Key]
+		return ok
+	case ValueOnly:
+		for _, v := range tags {
+			if v == f.Value {
+				return true
+			}
+		}
+		return false
+	case KeyAndValue:
+		v, ok := tags[f.Key]
+		return ok && v == f.Value
+	default:
+		return false
+	}
+}
+
+// MatchesAny reports whether some filter matches; no filters match nothing.
+func MatchesAny(filters []TagFilter, tags map[string]string) bool {
+	for _, f := range filters {
+		if f.Matches(tags) {
+			return true
+		}
+	}
+	return false
+}
+
+// Matches reports whether every list has a filter that matches; an empty set matches nothing.
+func (s TagSet) Matches(tags map[string]string) bool {
+	if len(s) == 0 {
+		return false
+	}
+	for _, list := range s {
+		if !MatchesAny(list, tags) {
+			return false
+		}
+	}
+	return true
+}
+
+// MatchesInstance reports whether the selection picks a registered on-premises instance. In the targetInstances of a deployment AWS offers
+// only EC2 filters; with the group's own filters the on-premises ones count. Both are tried, because a registered host is the only kind
+// of instance that an installation without a cloud has.
+func (s Selection) MatchesInstance(tags map[string]string) bool {
+	return MatchesAny(s.OnPremFilters, tags) || s.OnPremTagSet.Matches(tags) || MatchesAny(s.EC2Filters, tags) || s.EC2TagSet.Matches(tags)
+}

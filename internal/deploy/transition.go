@@ -1,0 +1,93 @@
+package deploy
+
+import "time"
+
+// Transition is a change of one deployment, made by New and Step only and applied by a store only: whole or not at all, and only to the
+// version that it came from. The zero Transition changes nothing.
+type Transition struct {
+	from       int64
+	created    bool
+	deployment Deployment
+	targets    []Target
+	newTargets []Target
+	skipRest   bool
+	effects    []Effect
+	cleared    []EffectKey
+	clearAll   bool
+	journal    []Line
+	group      *GroupChange
+	spawn      *Transition
+	outcome    Outcome
+}
+
+// Empty reports whether there is nothing to apply.
+func (t Transition) Empty() bool { return t.deployment.Spec.ID == "" }
+
+// Outcome says what became of the event, where its sender needs to know.
+func (t Transition) Outcome() Outcome { return t.outcome }
+
+// From is the version of the deployment that the transition applies to; Created says that there must be none.
+func (t Transition) From() int64 { return t.from }
+
+// Created reports whether the transition makes the deployment.
+func (t Transition) Created() bool { return t.created }
+
+// Deployment is the deployment after the transition; its State.Version is From()+1.
+func (t Transition) Deployment() Deployment { return t.deployment }
+
+// Targets are the changed targets, whole.
+func (t Transition) Targets() []Target { return t.targets }
+
+// NewTargets are the targets to be added.
+func (t Transition) NewTargets() []Target { return t.newTargets }
+
+// SkipRest asks that every target of the deployment whose status is Pending, InProgress or Ready, after Targets have been written, becomes
+// Skipped, with nothing due.
+func (t Transition) SkipRest() bool { return t.skipRest }
+
+// Effects are to be kept, by key, in place of older ones of the same key, and carried out once the transition is durable.
+func (t Transition) Effects() []Effect { return t.effects }
+
+// Cleared are the keys of effects that are done or no longer wanted. They are to be dropped before Effects are kept.
+func (t Transition) Cleared() []EffectKey { return t.cleared }
+
+// ClearAll asks that every effect of the deployment except traffic orders is dropped, before Effects are kept: the deployment is over.
+func (t Transition) ClearAll() bool { return t.clearAll }
+
+// Journal is what happened, in order.
+func (t Transition) Journal() []Line { return t.journal }
+
+// Group is what the deployment's group is to remember, or nil.
+func (t Transition) Group() *GroupChange { return t.group }
+
+// Spawn is the deployment that this one's end brings about, to be created in the same commit, after it; or nil.
+func (t Transition) Spawn() *Transition { return t.spawn }
+
+// GroupChange is what a deployment writes into its group. Members that are nil leave what is there.
+type GroupChange struct {
+	GroupID        string
+	LastAttempted  *DeploymentRef
+	LastSuccessful *DeploymentRef
+	TargetRevision *Revision
+	Environment    *string
+}
+
+// Line is one line of a deployment's journal.
+type Line struct {
+	Number int64     `json:"number"` // from 1 in each deployment
+	At     time.Time `json:"at"`
+	Target string    `json:"target,omitempty"`
+	Event  EventName `json:"event,omitempty"`
+	From   string    `json:"from,omitempty"`
+	To     string    `json:"to,omitempty"`
+	Text   string    `json:"text"` // one sentence for a person
+}
+
+// Outcome is what became of an event that was not refused.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeAccepted Outcome = ""        // it had its effect, now or when it first came
+	OutcomeDropped  Outcome = "dropped" // a command acknowledged too late: the agent must not run it
+)

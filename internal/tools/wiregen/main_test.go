@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The files in the tree are what the generator makes of the models today.
+func TestGeneratedFilesAreUpToDate(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ module, model, pkg string }{
+		{"github.com/aws/aws-sdk-go@v1.55.8", "models/apis/codedeploy/2014-10-06/api-2.json", "control"},
+		{"", "host.json", "host"},
+	} {
+		t.Run(c.pkg, func(t *testing.T) {
+			t.Parallel()
+			files, err := generateFrom(c.module, c.model, c.pkg)
+			if errors.Is(err, errNoModule) {
+				t.Skipf("needs the module with the public API models, from the module cache or the network: %v", err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, want := range files {
+				path := filepath.Join("..", "..", "wire", c.pkg, name)
+				got, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if string(got) != string(want) {
+					t.Errorf("%s differs from what wiregen makes now; run go generate ./internal/wire/...", path)
+				}
+			}
+		})
+	}
+}
+
+func TestModelsThatCannotBeHonouredAreRefused(t *testing.T) {
+	t.Parallel()
+	const head = `{"metadata":{"jsonVersion":"1.1","targetPrefix":"T"},"operations":{},"shapes":`
+	for text, want := range map[string]string{
+		`{`:                             "JSON",
+		`{"metadata":{}}`:               "awsJson1_1",
+		head + `{"A":{"type":"blob"}}}`: "unknown type",
+		head + `{"A":{"type":"list","member":{"shape":"B"}}}}`:                                     "does not exist",
+		head + `{"A":{"type":"integer","max":3}}}`:                                                 "not supported",
+		head + `{"A":{"type":"string","pattern":"("}}}`:                                            "pattern",
+		head + `{"A":{"type":"structure","required":["x"],"members":{}}}}`:                         "required member x",
+		strings.Replace(head, `{},"shapes"`, `{"Do":{}},"shapes"`, 1) + `{}}`:                      "no input",
+		strings.Replace(head, `{},"shapes"`, `{"Do":{"input":{"shape":"A"}}},"shapes"`, 1) + `{}}`: "no structure",
+	} {
+		_, err := parseModel([]byte(text))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want an error with %q", text, err, want)
+		}
+	}
+}
+
+func TestTwoThingsNeverShareAName(t *testing.T) {
+	t.Parallel()
+	m, err := parseModel([]byte(`{"metadata":{"jsonVersion":"1.1","targetPrefix":"T"},"operations":{},"shapes":{
+		"Wait":{"type":"string","enum":["A_B","AB","Ab"]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := generate(m, "p"); err == nil || !strings.Contains(err.Error(), "stands for both") {
+		t.Errorf("got %v", err)
+	}
+}

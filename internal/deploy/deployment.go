@@ -85,7 +85,7 @@ type State struct {
 	WakeAt time.Time `json:"wakeAt,omitzero"`
 
 	TerminationWaitStarted bool `json:"terminationWaitStarted,omitempty"`
-	// Rerouted is set once every original is out of traffic.
+	// Rerouted is set once the replacement environment is in traffic.
 	Rerouted bool `json:"rerouted,omitempty"`
 	// Touched is set once a target was started: before that there is nothing to roll back.
 	Touched bool `json:"touched,omitempty"`

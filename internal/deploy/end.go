@@ -60,13 +60,11 @@ func (m *machine) endUnhealthy() {
 	var b strings.Builder
 	b.WriteString("The overall deployment failed because too many individual instances failed deployment, too few healthy instances are available for deployment, or some instances in your deployment group are experiencing problems.")
 	fmt.Fprintf(&b, " While %s, %d of %d instances failed, %d succeeded", m.d.where(), st.Tally.Failed, st.Tally.Total, st.Tally.Done)
-	switch m.d.stageRow().rule {
-	case ruleMinimum:
-		fmt.Fprintf(&b, "; config %s needs %d", m.d.Spec.Config, max(1, st.Tally.Minimum))
-	case ruleAll:
+	switch r := m.d.stageRow().rule; r {
+	case ruleMinimum, ruleRestore:
+		fmt.Fprintf(&b, "; config %s needs %d", m.d.Spec.Config, st.Tally.needed(r))
+	case ruleAll, ruleWithdraw:
 		b.WriteString("; none may fail here")
-	case ruleAny:
-		b.WriteString("; at least one must succeed here")
 	}
 	for i, f := range st.Failures {
 		sep := "."
@@ -90,7 +88,7 @@ func (m *machine) finish() {
 		m.rollback(began)
 	}
 	if reroutedFully && m.t.spawn == nil && m.d.Spec.Kind == KindBlueGreen {
-		// Stopped in the termination wait without a rollback: the replacement keeps the traffic, so it is the group's environment.
+		// Ended after the reroute, and no rollback: the replacement keeps the traffic, so it is the group's environment.
 		m.groupChange().Environment = &m.d.Spec.ID
 	}
 	m.close()

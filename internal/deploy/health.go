@@ -56,7 +56,7 @@ func (t tally) broken(r rule) bool {
 	switch r {
 	case ruleAll:
 		return t.Failed > 0
-	case ruleAny:
+	case ruleRestore, ruleWithdraw:
 		return false
 	default:
 		return t.Failed > 0 && t.unstarted() > 0 && t.Total-t.Failed <= t.Minimum
@@ -69,11 +69,17 @@ func (t tally) over() bool { return t.unstarted() == 0 && t.InFlight == 0 }
 // good reports whether an ended stage succeeded.
 func (t tally) good(r rule) bool {
 	switch r {
-	case ruleAll:
+	case ruleAll, ruleWithdraw:
 		return t.Failed == 0
-	case ruleAny:
-		return t.Total == 0 || t.Done > 0
 	default:
-		return t.Done >= max(1, t.Minimum)
+		return t.Done >= t.needed(r)
 	}
+}
+
+// needed is how many targets must succeed. A rollback can't ask for more originals than there are.
+func (t tally) needed(r rule) int {
+	if r == ruleRestore {
+		return max(1, min(t.Minimum, t.Total))
+	}
+	return max(1, t.Minimum)
 }

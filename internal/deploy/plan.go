@@ -94,8 +94,10 @@ const (
 	ruleMinimum rule = iota
 	// ruleAll runs all targets at once and takes no failure: one failed deregistration of an original fails the deployment.
 	ruleAll
-	// ruleAny runs all targets at once and needs one success: a rollback saves what can be saved.
-	ruleAny
+	// ruleRestore runs all targets at once and tries every one; the minimum must succeed before a rollback takes the replacement out.
+	ruleRestore
+	// ruleWithdraw runs all targets at once and tries every one; afterwards none may have failed.
+	ruleWithdraw
 )
 
 // stage is one row of a plan: in this phase, the targets of this lane go through these events.
@@ -144,8 +146,8 @@ var plans = map[Kind][]stage{
 	},
 	KindBlueGreenRollback: {
 		{phase: PhaseResolve},
-		{phase: PhaseRestore, lane: LaneOriginal, rule: ruleAny, events: allowEvents, after: TargetSucceeded},
-		{phase: PhaseWithdraw, lane: LaneReplacement, rule: ruleAny, events: blockEvents, after: TargetSucceeded},
+		{phase: PhaseRestore, lane: LaneOriginal, rule: ruleRestore, events: allowEvents, after: TargetSucceeded},
+		{phase: PhaseWithdraw, lane: LaneReplacement, rule: ruleWithdraw, events: blockEvents, after: TargetSucceeded},
 	},
 }
 

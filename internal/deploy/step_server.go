@@ -122,7 +122,6 @@ func (m *machine) enter(turn int) {
 			st.WaitUntil = m.at.Add(time.Duration(m.d.Spec.BlueGreen.ReadyWaitMinutes) * time.Minute)
 		}
 	case PhaseTerminationWait:
-		st.Rerouted = true
 		if m.d.Spec.BlueGreen.TerminationAction != TerminationTerminate || st.Originals == 0 {
 			m.enter(len(plan))
 			return
@@ -132,6 +131,7 @@ func (m *machine) enter(turn int) {
 	case PhaseTerminate:
 		m.effect(Effect{Key: m.key("", EffectTerminate)})
 	default:
+		st.Rerouted = st.Rerouted || row.phase == PhaseBlock
 		st.Tally.Total = m.population(row)
 		st.Tally.Minimum = m.d.Spec.MinimumHealthy.Minimum(st.Tally.Total)
 		st.Pump = st.Tally.Total > 0

@@ -1,0 +1,188 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/traffic"
+)
+
+const (
+	// observeInterval is how often a traffic order under way is looked at when the router does not say that something changed.
+	observeInterval = time.Second
+	retryFirst      = 100 * time.Millisecond
+	retryMost       = 30 * time.Second
+)
+
+// carrying is the effects that are outstanding, by key. It is a value under a lock, not a goroutine per effect.
+type carrying struct {
+	mu      sync.Mutex
+	effects map[deploy.EffectKey]*carried
+	changes int64 // counts the router's changes, so that one is not missed while an order is being observed
+}
+
+// carried is one outstanding effect.
+type carried struct {
+	effect    deploy.Effect
+	busy      bool // somebody carries it out now
+	ordered   bool // of traffic: MakeSo was done, only observing is left
+	reported  bool // its event was posted; a transition will clear it
+	tries     int
+	seen      int64 // changes when it was last taken
+	notBefore time.Time
+}
+
+func (c *carrying) add(e deploy.Effect) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.effects[e.Key] = &carried{effect: e}
+}
+
+func (c *carrying) drop(k deploy.EffectKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.effects, k)
+}
+
+// dropAll forgets a deployment's effects except traffic orders, which outlive it.
+func (c *carrying) dropAll(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for k := range c.effects {
+		if k.DeploymentID == id && k.Kind != deploy.EffectTraffic {
+			delete(c.effects, k)
+		}
+	}
+}
+
+// take returns the effects that can be worked on now, marked busy. With changed, every traffic order under way is among them.
+func (c *carrying) take(now time.Time, changed bool) []*carried {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if changed {
+		c.changes++
+	}
+	var ready []*carried
+	for _, e := range c.effects {
+		if e.busy || e.reported || e.notBefore.After(now) && !(changed && e.ordered) {
+			continue
+		}
+		e.busy, e.seen = true, c.changes
+		ready = append(ready, e)
+	}
+	slices.SortFunc(ready, func(a, b *carried) int {
+		x, y := a.effect.Key, b.effect.Key
+		return cmp.Or(cmp.Compare(x.DeploymentID, y.DeploymentID), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Target, y.Target))
+	})
+	return ready
+}
+
+// next is when an effect that nobody works on can be worked on; zero when there is none.
+func (c *carrying) next() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var next time.Time
+	for _, e := range c.effects {
+		if !e.busy && !e.reported && (next.IsZero() || e.notBefore.Before(next)) {
+			next = e.notBefore
+		}
+	}
+	return next
+}
+
+// CarryOnce works once on every effect that can be worked on, and returns when to come again (zero: when woken). changed says that the
+// router has seen a change. With a nil `spawn` the work is done here, one effect after the other.
+func (r *Runner) CarryOnce(ctx context.Context, changed bool, spawn func(func())) time.Time {
+	if spawn == nil {
+		spawn = func(f func()) { f() }
+	}
+	for _, e := range r.carrying.take(r.now(), changed) {
+		spawn(func() { r.carry(ctx, e) })
+	}
+	return r.carrying.next()
+}
+
+// carry works on one effect and records what became of it.
+func (r *Runner) carry(ctx context.Context, e *carried) {
+	what, err := r.attempt(ctx, e)
+	now := r.now()
+	c := &r.carrying
+	c.mu.Lock()
+	e.busy = false
+	switch {
+	case err != nil:
+		e.notBefore = now.Add(min(retryMost, retryFirst<<min(e.tries, 20)))
+		e.tries++
+	case what != nil:
+		e.reported = true
+	case e.seen == c.changes:
+		e.notBefore = now.Add(observeInterval)
+	}
+	tries := e.tries
+	c.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		r.Log.Warn("effect not carried out, will be tried again", "deployment", e.effect.Key.DeploymentID, "instance", e.effect.Key.Target,
+			"effect", string(e.effect.Key.Kind), "tries", tries, "error", err)
+	}
+	if what != nil {
+		r.post(e.effect.Key.DeploymentID, what)
+	}
+	r.wakeCarry()
+}
+
+// attempt carries an effect out as far as it goes. A nil event without an error means that it has to be looked at again.
+func (r *Runner) attempt(ctx context.Context, e *carried) (deploy.What, error) {
+	switch k := e.effect.Key; k.Kind {
+	case deploy.EffectResolve:
+		return r.resolve(ctx, k.DeploymentID)
+	case deploy.EffectTerminate:
+		return r.terminate(ctx, k.DeploymentID)
+	case deploy.EffectTraffic:
+		return r.traffic(ctx, e)
+	default:
+		return nil, fmt.Errorf("no way to carry out a %s effect", k.Kind)
+	}
+}
+
+// traffic makes the load balancer so, once, and looks whether it is.
+func (r *Runner) traffic(ctx context.Context, e *carried) (deploy.What, error) {
+	o := e.effect.Traffic
+	want := traffic.Want{TargetGroups: o.TargetGroups, Instance: o.Instance, In: o.In, Generation: o.Generation}
+	refused := func(reason string) deploy.What {
+		return deploy.TrafficRefused{Target: o.Instance, Generation: o.Generation, Reason: reason}
+	}
+	if !e.ordered {
+		unknown, err := r.Router.Known(ctx, o.TargetGroups)
+		if err != nil {
+			return nil, fmt.Errorf("look up target groups: %w", err)
+		}
+		if len(unknown) > 0 {
+			return refused(unknownGroups(unknown)), nil
+		}
+		if want.In {
+			if want.Address, err = r.Fleet.Address(ctx, o.Account, o.Instance); err != nil {
+				return nil, fmt.Errorf("find the address of instance %s: %w", o.Instance, err)
+			}
+			if want.Address == "" {
+				return refused(fmt.Sprintf("The address of instance %s isn't known: no agent has polled from it and it has no tag %s (IP or IP:port).", o.Instance, deploy.AddressTag)), nil
+			}
+		}
+		if err := r.Router.MakeSo(ctx, want); err != nil {
+			return nil, fmt.Errorf("order traffic for instance %s: %w", o.Instance, err)
+		}
+		e.ordered = true
+	}
+	observed, err := r.observe(ctx, o.TargetGroups, o.Instance)
+	if err != nil {
+		return nil, err
+	}
+	if done, _ := traffic.Settled(want, observed); !done {
+		return nil, nil
+	}
+	return deploy.TrafficSettled{Target: o.Instance, Generation: o.Generation}, nil
+}

@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"crossfade/internal/deploy"
+)
+
+// lookInterval is the pause before deadlines that stand in the past are read again.
+const lookInterval = 10 * time.Millisecond
+
+// due takes note of a deadline that a transition set.
+func (r *Runner) due(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.nextDue.IsZero() || at.Before(r.nextDue) {
+		r.nextDue = at
+	}
+}
+
+// NextDue is when RunOnce will have a deadline to see to; zero when there is none. It may be early.
+func (r *Runner) NextDue() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.nextDue
+}
+
+// collectDue turns deadlines that have come into events. The rows are the truth, nextDue only saves looking.
+func (r *Runner) collectDue(ctx context.Context, now time.Time) error {
+	r.mu.Lock()
+	look := r.lookDue || !r.nextDue.IsZero() && !now.Before(r.nextDue)
+	waiting := len(r.inbox)
+	r.mu.Unlock()
+	// What waits already may well move the very deadlines that are due.
+	if !look || waiting >= batchSize {
+		return nil
+	}
+	rows, err := r.Store.Due(ctx, now, batchSize)
+	if err != nil {
+		return fmt.Errorf("read what is due: %w", err)
+	}
+	next, err := r.Store.NextDue(ctx)
+	if err != nil {
+		return fmt.Errorf("read the next deadline: %w", err)
+	}
+	requests := make([]*request, len(rows))
+	for i, d := range rows {
+		requests[i] = &request{id: d.DeploymentID, what: deploy.Wake{}}
+		if d.Target != "" {
+			requests[i].what = deploy.TargetDue{Target: d.Target}
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lookDue = false
+	if !next.IsZero() && !next.After(now) {
+		// The rows just read are about to move. Looking again a little later, and not at once, keeps a row that refuses to move from
+		// turning the runner hot.
+		next = now.Add(lookInterval)
+	}
+	r.nextDue = next
+	r.inbox = append(r.inbox, requests...)
+	return nil
+}
+
+// lookAgain makes the next RunOnce read the deadlines: another process may have set some.
+func (r *Runner) lookAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lookDue = true
+}

@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/fleet"
+	"crossfade/internal/store"
+	"crossfade/internal/traffic"
+)
+
+func unknownGroups(names []string) string {
+	return fmt.Sprintf("The load balancer has no target group %s; define it in the configuration or correct loadBalancerInfo of the deployment group.", strings.Join(names, ", "))
+}
+
+// resolve finds a deployment's instances. A rollback's are those of the deployment that it rolls back.
+func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
+	d, err := r.Store.Deployment(ctx, "", id)
+	if err != nil {
+		return nil, fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	spec := d.Spec
+	if groups := spec.LoadBalancer.Names(); spec.Kind.Traffic() && len(groups) > 0 {
+		unknown, err := r.Router.Known(ctx, groups)
+		if err != nil {
+			return nil, fmt.Errorf("look up target groups: %w", err)
+		}
+		if len(unknown) > 0 {
+			return deploy.Resolved{Problem: &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: unknownGroups(unknown)}}, nil
+		}
+	}
+	if spec.Kind == deploy.KindBlueGreenRollback {
+		originals, err := r.lane(ctx, spec.RollbackOf, deploy.LaneOriginal)
+		if err != nil {
+			return nil, err
+		}
+		replacements, err := r.lane(ctx, spec.RollbackOf, deploy.LaneReplacement)
+		if err != nil {
+			return nil, err
+		}
+		return deploy.Resolved{Originals: originals, Replacements: replacements}, nil
+	}
+	var e deploy.Resolved
+	if e.Originals, err = r.environment(ctx, spec); err != nil {
+		return nil, err
+	}
+	if spec.TargetInstances == nil || spec.Kind != deploy.KindBlueGreen {
+		return e, nil
+	}
+	found, err := r.Fleet.Find(ctx, spec.Account, *spec.TargetInstances)
+	if err != nil {
+		return nil, fmt.Errorf("find the replacement environment: %w", err)
+	}
+	e.Replacements = selected(found)
+	idle, problem, err := r.takeOutOfTraffic(ctx, d, e)
+	switch {
+	case err != nil:
+		return nil, err
+	case problem != nil:
+		return deploy.Resolved{Problem: problem}, nil
+	case !idle:
+		return nil, nil
+	}
+	return e, nil
+}
+
+// environment is the group's instances now: the replacements of its last blue/green deployment as far as they are still registered, else
+// what its filters select.
+func (r *Runner) environment(ctx context.Context, spec deploy.Spec) ([]deploy.Selected, error) {
+	if spec.Environment == "" {
+		found, err := r.Fleet.Find(ctx, spec.Account, spec.GroupSelection)
+		if err != nil {
+			return nil, fmt.Errorf("find the instances of group %s: %w", spec.Group, err)
+		}
+		return selected(found), nil
+	}
+	targets, err := r.Store.Targets(ctx, spec.Environment, store.TargetFilter{Lanes: []deploy.Lane{deploy.LaneReplacement}, Statuses: []deploy.TargetStatus{deploy.TargetSucceeded}}, store.Page{})
+	if err != nil {
+		return nil, fmt.Errorf("read the environment of deployment %s: %w", spec.Environment, err)
+	}
+	names := make([]string, len(targets))
+	for i, t := range targets {
+		names[i] = t.ID
+	}
+	found, err := r.Fleet.Lookup(ctx, spec.Account, names)
+	if err != nil {
+		return nil, fmt.Errorf("look up the environment of deployment %s: %w", spec.Environment, err)
+	}
+	return selected(found), nil
+}
+
+func (r *Runner) lane(ctx context.Context, id string, lane deploy.Lane) ([]deploy.Selected, error) {
+	targets, err := r.Store.Targets(ctx, id, store.TargetFilter{Lanes: []deploy.Lane{lane}}, store.Page{})
+	if err != nil {
+		return nil, fmt.Errorf("read the %s targets of deployment %s: %w", lane, id, err)
+	}
+	return asSelected(targets), nil
+}
+
+func asSelected(targets []deploy.Target) []deploy.Selected {
+	out := make([]deploy.Selected, len(targets))
+	for i, t := range targets {
+		out[i] = deploy.Selected{ID: t.ID, ARN: t.ARN, Host: t.Host}
+	}
+	return out
+}
+
+func selected(found []fleet.Instance) []deploy.Selected {
+	out := make([]deploy.Selected, len(found))
+	for i, f := range found {
+		out[i] = deploy.Selected{ID: f.Name, ARN: f.ARN, Host: f.Host}
+	}
+	return out
+}
+
+// takeOutOfTraffic makes sure that no replacement serves while it is being installed: an earlier deployment that ended in the middle of
+// rerouting may have left some registered. It reports whether all are idle now, or a problem when they carry traffic that nobody else would.
+func (r *Runner) takeOutOfTraffic(ctx context.Context, d deploy.Deployment, e deploy.Resolved) (idle bool, problem *deploy.ErrorInfo, err error) {
+	groups := d.Spec.LoadBalancer.Names()
+	original := map[string]bool{}
+	for _, s := range e.Originals {
+		original[s.ID] = true
+	}
+	var serving []string
+	for _, s := range e.Replacements {
+		if original[s.ID] && d.Spec.Environment != "" {
+			return true, nil, nil // the state machine refuses such a deployment
+		}
+		observed, err := r.observe(ctx, groups, s.ID)
+		if err != nil {
+			return false, nil, err
+		}
+		if out, _ := traffic.Settled(traffic.Want{TargetGroups: groups, Instance: s.ID}, observed); !out {
+			serving = append(serving, s.ID)
+		}
+	}
+	if len(serving) == 0 {
+		return true, nil, nil
+	}
+	if ok, err := r.anyHealthy(ctx, groups, e); err != nil || !ok {
+		if err != nil {
+			return false, nil, err
+		}
+		return false, &deploy.ErrorInfo{Code: deploy.CodeHealthConstraintsInvalid, Message: fmt.Sprintf(
+			"The replacement instances %s receive traffic now and no original instance is healthy in target group %s: installing on them would interrupt the service. Deploy to other instances.",
+			strings.Join(serving, ", "), strings.Join(groups, ", "))}, nil
+	}
+	for _, id := range serving {
+		// A generation below every order of the deployment itself and above those of earlier ones.
+		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: d.Spec.CreatedAt.UnixMilli() << 20}
+		if err := r.Router.MakeSo(ctx, want); err != nil {
+			return false, nil, fmt.Errorf("take instance %s out of traffic before it is installed: %w", id, err)
+		}
+	}
+	return false, nil, nil
+}
+
+func (r *Runner) observe(ctx context.Context, groups []string, instance string) ([]traffic.Observed, error) {
+	observed, err := r.Router.WhatIsSo(ctx, groups, instance)
+	if err != nil {
+		return nil, fmt.Errorf("observe traffic of instance %s: %w", instance, err)
+	}
+	return observed, nil
+}
+
+// anyHealthy reports whether some original that is not also a replacement is healthy in every target group.
+func (r *Runner) anyHealthy(ctx context.Context, groups []string, e deploy.Resolved) (bool, error) {
+	replacement := map[string]bool{}
+	for _, s := range e.Replacements {
+		replacement[s.ID] = true
+	}
+	for _, s := range e.Originals {
+		if replacement[s.ID] {
+			continue
+		}
+		observed, err := r.observe(ctx, groups, s.ID)
+		if err != nil {
+			return false, err
+		}
+		if in, _ := traffic.Settled(traffic.Want{TargetGroups: groups, Instance: s.ID, In: true}, observed); in {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// terminate ends the originals.
+func (r *Runner) terminate(ctx context.Context, id string) (deploy.What, error) {
+	d, err := r.Store.Deployment(ctx, "", id)
+	if err != nil {
+		return nil, fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	originals, err := r.lane(ctx, id, deploy.LaneOriginal)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(originals))
+	for i, s := range originals {
+		names[i] = s.ID
+	}
+	notes, err := r.Fleet.Terminate(ctx, d.Spec.Account, names)
+	if err != nil {
+		return nil, fmt.Errorf("terminate the originals of deployment %s: %w", id, err)
+	}
+	return deploy.Terminated{Notes: notes}, nil
+}

@@ -1,0 +1,354 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/fleet"
+	"crossfade/internal/store"
+	"crossfade/internal/traffic"
+)
+
+// Clock tells the time.
+type Clock interface{ Now() time.Time }
+
+// Agents is where commands for hosts are offered: a mailbox in memory that is rebuilt from the store after a start.
+type Agents interface {
+	// Offer puts an effect of kind command in place of an older one of its key. An acknowledged command is known but not handed out.
+	Offer(e deploy.Effect)
+	// Withdraw takes back whatever has the key.
+	Withdraw(k deploy.EffectKey)
+}
+
+// Config is what a Runner needs. All of it is required.
+type Config struct {
+	Store  store.Deployments
+	Clock  Clock
+	Agents Agents
+	Router traffic.Router
+	Fleet  fleet.Fleet
+	Log    *slog.Logger
+}
+
+// Result is what became of an event.
+type Result struct {
+	Deployment deploy.Deployment // after the event
+	Outcome    deploy.Outcome
+}
+
+// batchSize bounds how many events one transaction takes.
+const batchSize = 256
+
+// Runner moves deployments. Its methods are safe for concurrent use, except that RunOnce must not run beside itself.
+type Runner struct {
+	Config
+
+	mu      sync.Mutex
+	inbox   []*request
+	nextDue time.Time // the earliest deadline known; zero: none
+	lookDue bool      // nextDue is not known
+	closed  error     // set: no more events are taken
+
+	carrying carrying
+
+	wakeRun   func() // something waits in the inbox
+	wakeCarry func() // an effect can be carried out
+}
+
+// request is an event on its way.
+type request struct {
+	id    string
+	what  deploy.What
+	spec  *deploy.Spec // of a deployment to be created
+	reply chan Reply   // nil: nobody waits, and the event is tried again when the store fails
+}
+
+// Reply answers an event that was submitted.
+type Reply struct {
+	Result Result
+	Err    error
+}
+
+// New makes a runner; Recover must be called before the first RunOnce.
+func New(c Config) *Runner {
+	r := &Runner{Config: c, lookDue: true, wakeRun: func() {}, wakeCarry: func() {}}
+	r.carrying.effects = map[deploy.EffectKey]*carried{}
+	return r
+}
+
+// Recover takes up what the store says is outstanding.
+func (r *Runner) Recover(ctx context.Context) error {
+	effects, err := r.Store.Effects(ctx)
+	if err != nil {
+		return fmt.Errorf("read outstanding effects: %w", err)
+	}
+	for _, e := range effects {
+		r.hand(e)
+	}
+	return nil
+}
+
+// Create makes a deployment of the spec, whose CreatedAt is set here. It fails with *store.GroupBusyError, or store.ErrNotFound when the
+// group is gone.
+func (r *Runner) Create(ctx context.Context, spec deploy.Spec) (Result, error) {
+	return wait(ctx, spec.ID, r.SubmitNew(spec))
+}
+
+// Do brings an event to a deployment and waits until what it does is durable. The error is store.ErrNotFound, a *deploy.Refusal, or the
+// store's. When ctx ends first the event may still happen.
+func (r *Runner) Do(ctx context.Context, id string, what deploy.What) (Result, error) {
+	return wait(ctx, id, r.Submit(id, what))
+}
+
+// Submit is Do without the waiting: exactly one reply comes.
+func (r *Runner) Submit(id string, what deploy.What) <-chan Reply {
+	q := &request{id: id, what: what, reply: make(chan Reply, 1)}
+	r.enqueue(q)
+	return q.reply
+}
+
+// SubmitNew is Create without the waiting.
+func (r *Runner) SubmitNew(spec deploy.Spec) <-chan Reply {
+	q := &request{id: spec.ID, spec: &spec, reply: make(chan Reply, 1)}
+	r.enqueue(q)
+	return q.reply
+}
+
+func wait(ctx context.Context, id string, answer <-chan Reply) (Result, error) {
+	select {
+	case a := <-answer:
+		return a.Result, a.Err
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("wait for deployment %s: %w", id, ctx.Err())
+	}
+}
+
+// post brings an event that nobody waits for.
+func (r *Runner) post(id string, what deploy.What) { r.enqueue(&request{id: id, what: what}) }
+
+func (r *Runner) enqueue(q ...*request) {
+	r.mu.Lock()
+	closed := r.closed
+	if closed == nil {
+		r.inbox = append(r.inbox, q...)
+	}
+	r.mu.Unlock()
+	if closed != nil {
+		refuseAll(q, closed)
+		return
+	}
+	r.wakeRun()
+}
+
+func refuseAll(requests []*request, err error) {
+	for _, q := range requests {
+		if q.reply != nil {
+			q.reply <- Reply{Err: err}
+		}
+	}
+}
+
+// close refuses what waits and what will come.
+func (r *Runner) close(err error) {
+	r.mu.Lock()
+	rest := r.inbox
+	r.inbox, r.closed = nil, err
+	r.mu.Unlock()
+	refuseAll(rest, err)
+}
+
+// RunOnce takes the events that wait and the deadlines that have come, moves their deployments in one transaction, and hands out what
+// follows. It reports whether there was anything to do.
+func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
+	now := r.now()
+	if err := r.collectDue(ctx, now); err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	n := min(len(r.inbox), batchSize)
+	taken := r.inbox[:n:n]
+	r.inbox = r.inbox[n:]
+	if len(r.inbox) == 0 {
+		r.inbox = nil
+	}
+	r.mu.Unlock()
+	if n == 0 {
+		return false, nil
+	}
+	steps, err := r.commit(ctx, now, taken)
+	if err != nil {
+		r.fail(taken, err)
+		return true, err
+	}
+	for i, s := range steps {
+		if s.again {
+			r.enqueue(taken[i])
+			continue
+		}
+		r.follow(s.transition)
+		if taken[i].reply != nil {
+			taken[i].reply <- Reply{s.result, s.err}
+		} else if s.err != nil {
+			r.logRefusal(taken[i], s.err)
+		}
+	}
+	return true, nil
+}
+
+// fail answers those who wait, and keeps for another try what nobody waits for.
+func (r *Runner) fail(taken []*request, err error) {
+	var again []*request
+	for _, q := range taken {
+		if q.reply != nil {
+			q.reply <- Reply{Err: err}
+		} else {
+			again = append(again, q)
+		}
+	}
+	if len(again) > 0 {
+		r.mu.Lock()
+		r.inbox = append(again, r.inbox...)
+		r.mu.Unlock()
+	}
+}
+
+// step is what one request came to inside a batch.
+type step struct {
+	transition deploy.Transition
+	result     Result
+	err        error
+	again      bool // somebody else changed the deployment meanwhile
+}
+
+func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) ([]step, error) {
+	steps := make([]step, len(taken))
+	err := r.Store.Batch(ctx, func(b store.Batch) error {
+		for i, q := range taken {
+			s, err := decide(ctx, b, now, q)
+			if err != nil {
+				return err
+			}
+			steps[i] = s
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commit %d events: %w", len(taken), err)
+	}
+	return steps, nil
+}
+
+// decide lets Step decide one request and applies what it says. The error is the store's; everything else is in the step.
+func decide(ctx context.Context, b store.Batch, now time.Time, q *request) (step, error) {
+	var t deploy.Transition
+	var before deploy.Deployment
+	if q.spec != nil {
+		spec := *q.spec
+		spec.CreatedAt = now
+		t = deploy.New(spec)
+	} else {
+		d, err := b.Deployment(ctx, q.id)
+		if errors.Is(err, store.ErrNotFound) {
+			return step{err: err}, nil
+		}
+		if err != nil {
+			return step{}, err
+		}
+		view, err := b.View(ctx, d, deploy.Needs(d, q.what))
+		if err != nil {
+			return step{}, err
+		}
+		before = d
+		t, err = deploy.Step(view, deploy.Event{At: now, What: q.what})
+		if err != nil {
+			return step{err: err, result: Result{Deployment: d}}, nil
+		}
+	}
+	if t.Empty() {
+		return step{result: Result{Deployment: before, Outcome: t.Outcome()}}, nil
+	}
+	err := b.Apply(ctx, t)
+	var busy *store.GroupBusyError
+	switch {
+	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound):
+		return step{err: err}, nil
+	case errors.Is(err, store.ErrConflict):
+		return step{again: true}, nil
+	case err != nil:
+		return step{}, err
+	}
+	return step{transition: t, result: Result{Deployment: t.Deployment(), Outcome: t.Outcome()}}, nil
+}
+
+// follow hands out what a durable transition asks for.
+func (r *Runner) follow(t deploy.Transition) {
+	if t.Empty() {
+		return
+	}
+	d := t.Deployment()
+	r.logJournal(d, t.Journal())
+	for _, k := range t.Cleared() {
+		r.drop(k)
+	}
+	if t.ClearAll() {
+		r.dropAll(d.Spec.ID)
+	}
+	for _, e := range t.Effects() {
+		r.hand(e)
+	}
+	r.due(d.State.WakeAt)
+	for _, target := range t.Targets() {
+		r.due(target.DueAt)
+	}
+	if s := t.Spawn(); s != nil {
+		r.follow(*s)
+	}
+}
+
+// hand gives an effect to whoever carries it out.
+func (r *Runner) hand(e deploy.Effect) {
+	if e.Key.Kind == deploy.EffectCommand {
+		r.Agents.Offer(e)
+		return
+	}
+	r.carrying.add(e)
+	r.wakeCarry()
+}
+
+func (r *Runner) drop(k deploy.EffectKey) {
+	if k.Kind == deploy.EffectCommand {
+		r.Agents.Withdraw(k)
+		return
+	}
+	r.carrying.drop(k)
+}
+
+func (r *Runner) dropAll(id string) {
+	r.carrying.dropAll(id)
+}
+
+func (r *Runner) now() time.Time { return r.Clock.Now().UTC().Round(0) }
+
+func (r *Runner) logJournal(d deploy.Deployment, lines []deploy.Line) {
+	for _, l := range lines {
+		level := slog.LevelInfo
+		if l.Target != "" {
+			level = slog.LevelDebug
+		}
+		if !r.Log.Enabled(context.Background(), level) {
+			continue
+		}
+		r.Log.LogAttrs(context.Background(), level, l.Text,
+			slog.String("deployment", d.Spec.ID), slog.String("instance", l.Target), slog.String("event", string(l.Event)),
+			slog.String("from", l.From), slog.String("to", l.To))
+	}
+}
+
+func (r *Runner) logRefusal(q *request, err error) {
+	r.Log.Debug("event refused", "deployment", q.id, "event", fmt.Sprintf("%T", q.what), "error", err)
+}

@@ -1,0 +1,219 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/engine"
+)
+
+// redeliverAfter is when a command that was handed out and not acknowledged is offered again.
+const redeliverAfter = 60 * time.Second
+
+// mailbox offers commands to hosts, as the host API does. It dies with the server.
+type mailbox struct {
+	w      *world
+	offers map[deploy.EffectKey]*offer
+}
+
+type offer struct {
+	effect deploy.Effect
+	again  time.Time // not handed out before
+}
+
+var _ engine.Agents = (*mailbox)(nil)
+
+// Offer implements engine.Agents.
+func (m *mailbox) Offer(e deploy.Effect) {
+	m.offers[e.Key] = &offer{effect: e}
+	for _, h := range m.w.hosts {
+		if h.name == e.Command.Host {
+			h.nextPoll = m.w.now.Add(m.w.between(0, pollInterval)) // a held poll is answered, or the next one comes
+		}
+	}
+}
+
+// Withdraw implements engine.Agents.
+func (m *mailbox) Withdraw(k deploy.EffectKey) { delete(m.offers, k) }
+
+func (m *mailbox) take(host string) (deploy.Effect, bool) {
+	var best *offer
+	for _, o := range m.offers {
+		c := o.effect.Command
+		if c.Host != host || c.Acknowledged || o.again.After(m.w.now) {
+			continue
+		}
+		if best == nil || cmp.Compare(o.effect.Key.DeploymentID, best.effect.Key.DeploymentID) < 0 {
+			best = o
+		}
+	}
+	if best == nil {
+		return deploy.Effect{}, false
+	}
+	best.again = m.w.now.Add(redeliverAfter)
+	return best.effect, true
+}
+
+// message is something on the network.
+type message struct {
+	at   time.Time
+	life int // of the server that it is for; 0: any
+	do   func()
+}
+
+// send puts a request on the network: it may be lost, late, or doubled.
+func (w *world) send(do func()) { w.transmit(do, true) }
+
+// respond puts a response on the network: it may be lost or late, but a client takes it once.
+func (w *world) respond(do func()) { w.transmit(do, false) }
+
+func (w *world) transmit(do func(), mayDouble bool) {
+	copies := 1
+	if w.opt.Faults {
+		switch x := w.rng.Float64(); {
+		case x < 0.02:
+			copies = 0
+		case x < 0.05 && mayDouble:
+			copies = 2
+		}
+	}
+	for range copies {
+		delay := w.between(time.Millisecond, 20*time.Millisecond)
+		if w.opt.Faults && w.chance(0.02) {
+			delay = w.between(time.Second, 10*time.Minute)
+		}
+		w.net = append(w.net, message{at: w.now.Add(delay), do: do})
+	}
+}
+
+// deliver brings the message that is due first.
+func (w *world) deliver() bool {
+	first := -1
+	for i, m := range w.net {
+		if !m.at.After(w.now) && (first < 0 || m.at.Before(w.net[first].at)) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return false
+	}
+	m := w.net[first]
+	w.net = slices.Delete(w.net, first, first+1)
+	m.do()
+	return true
+}
+
+// host runs an agent that behaves like the official one: it runs a command exactly when its acknowledgement is answered InProgress.
+type host struct {
+	w        *world
+	name     string
+	tag      string
+	dead     bool
+	failing  float64 // how likely a script fails
+	nextPoll time.Time
+}
+
+const pollInterval = 500 * time.Millisecond
+
+// poll lets a host ask for work.
+func (w *world) poll() bool {
+	for _, h := range w.hosts {
+		if h.dead || h.nextPoll.After(w.now) {
+			continue
+		}
+		e, ok := w.mailbox.take(h.name)
+		if !ok {
+			h.nextPoll = w.nextOffer(h.name)
+			continue
+		}
+		w.deliveries++
+		delivery := w.deliveries
+		w.respond(func() { h.receive(e, delivery) })
+		return true
+	}
+	return false
+}
+
+// nextOffer saves simulated polls that bring nothing: it is when something is offered again.
+func (w *world) nextOffer(host string) time.Time {
+	next := w.now.Add(24 * time.Hour)
+	for _, o := range w.mailbox.offers {
+		if c := o.effect.Command; c.Host == host && !c.Acknowledged && o.again.Before(next) {
+			next = o.again
+		}
+	}
+	return next
+}
+
+func (h *host) receive(e deploy.Effect, delivery int64) {
+	acked := false
+	h.w.call(e.Key.DeploymentID, deploy.Acknowledged{Target: e.Key.Target, Attempt: e.Command.Attempt, Delivery: delivery}, 8, func(r engine.Reply) {
+		if acked || r.Err != nil || r.Result.Outcome == deploy.OutcomeDropped {
+			return
+		}
+		acked = true
+		h.execute(e, delivery)
+	})
+}
+
+func (h *host) execute(e deploy.Effect, delivery int64) {
+	w := h.w
+	w.executions++
+	ok := !w.chance(h.failing)
+	if ok {
+		w.onExecuted(e)
+	}
+	took := w.between(time.Millisecond, 3*time.Second)
+	if w.opt.Faults && w.chance(0.003) {
+		h.dead = true // and with it the result
+		return
+	}
+	d := deploy.Diagnostics{ErrorCode: deploy.DiagnosticsSuccess}
+	if !ok {
+		d = deploy.Diagnostics{ErrorCode: "ScriptFailed", ScriptName: "hook.sh", Message: "exit code 1"}
+	}
+	w.net = append(w.net, message{at: w.now.Add(took), do: func() {
+		w.call(e.Key.DeploymentID, deploy.Completed{Target: e.Key.Target, Attempt: e.Command.Attempt, Delivery: delivery, Succeeded: ok, Diagnostics: d}, 8, func(engine.Reply) {})
+	}})
+}
+
+// call sends an event to the server and brings the answer back; without an answer it is sent again, `tries` times in all.
+func (w *world) call(id string, what deploy.What, tries int, then func(engine.Reply)) {
+	answered := false
+	w.send(func() {
+		life := w.life
+		answer := w.runner.Submit(id, what)
+		w.await(answer, life, func(r engine.Reply) {
+			if r.Err != nil && !isRefusal(r.Err) {
+				return
+			}
+			w.respond(func() {
+				if !answered {
+					answered = true
+					then(r)
+				}
+			})
+		})
+	})
+	if tries > 1 {
+		w.net = append(w.net, message{at: w.now.Add(w.between(time.Second, 30*time.Second)), do: func() {
+			if !answered {
+				w.call(id, what, tries-1, then)
+			}
+		}})
+	}
+}
+
+// await looks for an answer until it is there or its server has died.
+func (w *world) await(answer <-chan engine.Reply, life int, then func(engine.Reply)) {
+	select {
+	case r := <-answer:
+		then(r)
+	default:
+		if w.life == life {
+			w.net = append(w.net, message{at: w.now.Add(time.Millisecond), do: func() { w.await(answer, life, then) }})
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package sim
+
+import (
+	"fmt"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/traffic"
+)
+
+// watch is what the invariants remember.
+type watch struct {
+	succeeded map[string]bool // deployment/target/event, in the journal
+	executed  map[string]bool // the same, on hosts
+	waits     map[string]int  // deployment/phase entered
+	ended     map[string]deploy.Status
+}
+
+func (w *watch) init() {
+	*w = watch{succeeded: map[string]bool{}, executed: map[string]bool{}, waits: map[string]int{}, ended: map[string]deploy.Status{}}
+}
+
+// onApplied looks at every transition that became durable.
+func (w *world) onApplied(t deploy.Transition) {
+	d := t.Deployment()
+	id := d.Spec.ID
+	if s, ended := w.watch.ended[id]; ended && s != d.State.Status {
+		w.fail("%s went from the terminal %s to %s", id, s, d.State.Status)
+	}
+	if d.State.Status.Terminal() {
+		w.watch.ended[id] = d.State.Status
+	}
+	for _, l := range t.Journal() {
+		if l.Event != "" && l.To == string(deploy.EventSucceeded) {
+			w.once(w.watch.succeeded, fmt.Sprintf("%s/%s/%s", id, l.Target, l.Event), "succeeded")
+		}
+		if l.From == "" && l.To == "" && l.Target == "" {
+			w.watch.waits[id+"/"+l.Text]++
+			if n := w.watch.waits[id+"/"+l.Text]; n > 1 && !d.State.Status.Terminal() && d.State.Ending == nil {
+				w.fail("%s entered %q %d times", id, l.Text, n)
+			}
+		}
+	}
+}
+
+func (w *world) once(seen map[string]bool, key, did string) {
+	if seen[key] {
+		w.fail("lifecycle event %s %s twice", key, did)
+	}
+	seen[key] = true
+}
+
+// onExecuted looks at every success of a script.
+func (w *world) onExecuted(e deploy.Effect) {
+	w.once(w.watch.executed, fmt.Sprintf("%s/%s/%s", e.Key.DeploymentID, e.Key.Target, e.Command.Event), "was executed with success")
+}
+
+// onTerminate holds that originals are never terminated before traffic is seen on the replacement.
+func (w *world) onTerminate(names []string) {
+	serving := 0
+	for _, h := range w.hosts {
+		if h.tag == "green" && w.router.state(h.name) == traffic.StateHealthy {
+			serving++
+		}
+	}
+	if serving == 0 {
+		w.fail("originals %v were terminated although no replacement serves", names)
+	}
+	for _, n := range names {
+		if s := w.router.state(n); s != traffic.StateAbsent {
+			w.fail("original %s was terminated while it was %s", n, s)
+		}
+	}
+}
+
+// checkServing holds that the serving targets never fall below what the config allows. In place that is the config's minimum of the fleet;
+// blue/green, all originals until the replacements serve, and then the config's minimum of those.
+func (w *world) checkServing() {
+	r, ok := w.store.deployments[w.spec.ID]
+	if !ok || !w.spec.Kind.Traffic() || r.d.State.StartedAt.IsZero() {
+		return
+	}
+	blue, green, serving := 0, 0, 0
+	for _, h := range w.hosts {
+		if h.tag == "blue" {
+			blue++
+		} else {
+			green++
+		}
+		if w.router.state(h.name) == traffic.StateHealthy {
+			serving++
+		}
+	}
+	need := w.spec.MinimumHealthy.Minimum(blue)
+	if w.spec.Kind == deploy.KindBlueGreen {
+		// Replacements that failed to install take no part in the reroute, so then one is all that can be asked of them. After a rollback the
+		// originals carry the traffic, and the minimum is theirs.
+		need = max(1, w.spec.MinimumHealthy.Minimum(green))
+		if !w.allInstalled(r) {
+			need = 1
+		}
+		need = min(need, blue, max(1, w.spec.MinimumHealthy.Minimum(blue)))
+	}
+	if serving < need {
+		w.fail("only %d targets serve, %d must: %s", serving, need, w.describe())
+	}
+}
+
+// allInstalled reports whether no replacement failed before the reroute.
+func (w *world) allInstalled(r *row) bool {
+	for _, t := range r.targets {
+		if t.Lane == deploy.LaneReplacement && t.Status == deploy.TargetFailed && t.Cursor < 7 {
+			return false
+		}
+	}
+	return true
+}
+
+// checkEnd looks at what is left when everything has ended.
+func (w *world) checkEnd() error {
+	for id, r := range w.store.deployments {
+		var counts deploy.Counts
+		for _, t := range r.targets {
+			switch t.Status {
+			case deploy.TargetSucceeded:
+				counts.Succeeded++
+			case deploy.TargetFailed:
+				counts.Failed++
+			case deploy.TargetSkipped:
+				counts.Skipped++
+			default:
+				return fmt.Errorf("%s is %s with target %s %s", id, r.d.State.Status, t.ID, t.Status)
+			}
+			if !t.DueAt.IsZero() || t.Order != 0 {
+				return fmt.Errorf("%s is %s and target %s still waits (due %s, order %d)", id, r.d.State.Status, t.ID, t.DueAt, t.Order)
+			}
+		}
+		if counts != r.d.State.Overview {
+			return fmt.Errorf("%s: the overview says %+v, the targets %+v", id, r.d.State.Overview, counts)
+		}
+		if !r.d.State.WakeAt.IsZero() {
+			return fmt.Errorf("%s has ended and wants to be woken", id)
+		}
+		if r.d.State.Status != deploy.StatusSucceeded && r.d.State.Error == nil {
+			return fmt.Errorf("%s is %s and does not say why", id, r.d.State.Status)
+		}
+		if !w.opt.Faults && r.d.State.Status != deploy.StatusSucceeded && r.d.State.Error.Code != deploy.CodeHealthConstraintsInvalid {
+			return fmt.Errorf("%s is %s without any fault: %+v", id, r.d.State.Status, r.d.State.Error)
+		}
+	}
+	return w.broken
+}

@@ -1,0 +1,270 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/store"
+)
+
+// errCrash is what the memory store answers when the simulated server dies in the middle of a commit.
+var errCrash = errors.New("the server died")
+
+// memory is what survives a crash: deployments, targets, effects, and what groups remember. It is used by one goroutine.
+type memory struct {
+	deployments map[string]*row
+	effects     map[deploy.EffectKey]deploy.Effect
+	active      map[string]string // group -> unfinished deployment
+	environment map[string]string // group -> blue/green deployment
+	undo        []func()
+	// crash decides, at a commit, whether the server dies before it or after it.
+	crash   func() (before, after bool)
+	applied func(t deploy.Transition)
+}
+
+type row struct {
+	d       deploy.Deployment
+	targets []deploy.Target // by rank and id
+	journal []deploy.Line
+}
+
+var _ store.Deployments = (*memory)(nil)
+
+func newMemory() *memory {
+	return &memory{
+		deployments: map[string]*row{}, effects: map[deploy.EffectKey]deploy.Effect{},
+		active: map[string]string{}, environment: map[string]string{},
+	}
+}
+
+// Batch implements store.Deployments.
+func (m *memory) Batch(_ context.Context, fn func(store.Batch) error) error {
+	m.undo = nil
+	var transitions []deploy.Transition
+	err := fn(batch{m, &transitions})
+	before, after := m.crash()
+	if err == nil && before {
+		err = errCrash
+	}
+	if err != nil {
+		for _, u := range slices.Backward(m.undo) {
+			u()
+		}
+		return err
+	}
+	for _, t := range transitions {
+		m.applied(t)
+	}
+	if after {
+		return errCrash
+	}
+	return nil
+}
+
+type batch struct {
+	*memory
+	transitions *[]deploy.Transition
+}
+
+// Deployment implements store.Batch.
+func (b batch) Deployment(ctx context.Context, id string) (deploy.Deployment, error) {
+	return b.memory.Deployment(ctx, "", id)
+}
+
+// View implements store.Batch.
+func (b batch) View(_ context.Context, d deploy.Deployment, n deploy.Need) (deploy.View, error) {
+	v := deploy.View{Deployment: d}
+	for _, t := range b.deployments[d.Spec.ID].targets {
+		if n.Target != "" && t.ID == n.Target {
+			v.Target = &t
+		}
+		if len(v.Next) < n.Limit && t.Lane == n.Lane && t.Turn < n.Turn && (t.Status == deploy.TargetPending || t.Status == deploy.TargetReady) {
+			v.Next = append(v.Next, t)
+		}
+	}
+	return v, nil
+}
+
+// Apply implements store.Batch.
+func (b batch) Apply(ctx context.Context, t deploy.Transition) error {
+	d := t.Deployment()
+	id := d.Spec.ID
+	r, known := b.deployments[id]
+	if t.Created() {
+		if active := b.active[d.Spec.GroupID]; active != "" {
+			return &store.GroupBusyError{Active: active}
+		}
+		if known {
+			return fmt.Errorf("create deployment %s: %w", id, store.ErrExists)
+		}
+		r = &row{}
+		b.deployments[id] = r
+		b.undo = append(b.undo, func() { delete(b.deployments, id) })
+	} else if !known || r.d.State.Version != t.From() {
+		return store.ErrConflict
+	}
+	b.remember(r)
+	r.d = d
+	r.journal = append(r.journal, t.Journal()...)
+	for _, changed := range t.Targets() {
+		r.targets[slices.IndexFunc(r.targets, func(x deploy.Target) bool { return x.ID == changed.ID })] = changed
+	}
+	if added := t.NewTargets(); len(added) > 0 {
+		r.targets = append(r.targets, added...)
+		slices.SortFunc(r.targets, func(a, b deploy.Target) int { return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID)) })
+	}
+	if t.SkipRest() {
+		for i, x := range r.targets {
+			if !x.Status.Over() {
+				r.targets[i].Status, r.targets[i].DueAt = deploy.TargetSkipped, time.Time{}
+			}
+		}
+	}
+	b.settleEffects(t)
+	if d.State.Status.Terminal() {
+		delete(b.active, d.Spec.GroupID)
+	} else {
+		b.active[d.Spec.GroupID] = id
+	}
+	if g := t.Group(); g != nil && g.Environment != nil {
+		b.environment[g.GroupID] = *g.Environment
+	}
+	*b.transitions = append(*b.transitions, t)
+	if s := t.Spawn(); s != nil {
+		return b.Apply(ctx, *s)
+	}
+	return nil
+}
+
+// remember makes the row as it is come back when the batch fails. Effects and groups are few: they are remembered whole.
+func (b batch) remember(r *row) {
+	was := row{d: r.d, targets: slices.Clone(r.targets), journal: r.journal[:len(r.journal):len(r.journal)]}
+	effects, active, environment := cloneMap(b.effects), cloneMap(b.active), cloneMap(b.environment)
+	b.undo = append(b.undo, func() {
+		*r = was
+		b.effects, b.active, b.environment = effects, active, environment
+	})
+}
+
+func cloneMap[K comparable, V any](m map[K]V) map[K]V {
+	out := make(map[K]V, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}
+
+func (b batch) settleEffects(t deploy.Transition) {
+	for _, k := range t.Cleared() {
+		delete(b.effects, k)
+	}
+	if t.ClearAll() {
+		for k := range b.effects {
+			if k.DeploymentID == t.Deployment().Spec.ID && k.Kind != deploy.EffectTraffic {
+				delete(b.effects, k)
+			}
+		}
+	}
+	for _, e := range t.Effects() {
+		b.effects[e.Key] = e
+	}
+}
+
+// Deployment implements store.Deployments.
+func (m *memory) Deployment(_ context.Context, _, id string) (deploy.Deployment, error) {
+	r, ok := m.deployments[id]
+	if !ok {
+		return deploy.Deployment{}, store.ErrNotFound
+	}
+	return r.d, nil
+}
+
+// Targets implements store.Deployments.
+func (m *memory) Targets(_ context.Context, id string, f store.TargetFilter, _ store.Page) ([]deploy.Target, error) {
+	var out []deploy.Target
+	for _, t := range m.deployments[id].targets {
+		if (len(f.Lanes) == 0 || slices.Contains(f.Lanes, t.Lane)) && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, t.Status)) {
+			out = append(out, t)
+		}
+	}
+	return out, nil
+}
+
+// Effects implements store.Deployments.
+func (m *memory) Effects(context.Context) ([]deploy.Effect, error) {
+	keys := make([]deploy.EffectKey, 0, len(m.effects))
+	for k := range m.effects {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b deploy.EffectKey) int {
+		return cmp.Or(cmp.Compare(a.DeploymentID, b.DeploymentID), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Kind, b.Kind))
+	})
+	out := make([]deploy.Effect, len(keys))
+	for i, k := range keys {
+		out[i] = m.effects[k]
+	}
+	return out, nil
+}
+
+// Due implements store.Deployments.
+func (m *memory) Due(_ context.Context, at time.Time, limit int) ([]store.Due, error) {
+	var out []store.Due
+	m.eachDue(func(d store.Due) {
+		if !d.At.After(at) {
+			out = append(out, d)
+		}
+	})
+	slices.SortFunc(out, func(a, b store.Due) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.DeploymentID, b.DeploymentID), cmp.Compare(a.Target, b.Target))
+	})
+	return out[:min(limit, len(out))], nil
+}
+
+// NextDue implements store.Deployments.
+func (m *memory) NextDue(context.Context) (time.Time, error) {
+	var next time.Time
+	m.eachDue(func(d store.Due) {
+		if next.IsZero() || d.At.Before(next) {
+			next = d.At
+		}
+	})
+	return next, nil
+}
+
+func (m *memory) eachDue(f func(store.Due)) {
+	for id, r := range m.deployments {
+		if !r.d.State.WakeAt.IsZero() {
+			f(store.Due{DeploymentID: id, At: r.d.State.WakeAt})
+		}
+		for _, t := range r.targets {
+			if !t.DueAt.IsZero() {
+				f(store.Due{DeploymentID: id, Target: t.ID, At: t.DueAt})
+			}
+		}
+	}
+}
+
+// Target implements store.Deployments; the engine does not use it.
+func (m *memory) Target(_ context.Context, id, target string) (deploy.Target, error) {
+	for _, t := range m.deployments[id].targets {
+		if t.ID == target {
+			return t, nil
+		}
+	}
+	return deploy.Target{}, store.ErrNotFound
+}
+
+// Deployments implements store.Deployments; the engine does not use it.
+func (m *memory) Deployments(context.Context, string, store.DeploymentFilter, store.Page) ([]store.DeploymentEntry, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// Journal implements store.Deployments.
+func (m *memory) Journal(_ context.Context, id string, after int64, _ int) ([]deploy.Line, error) {
+	return m.deployments[id].journal[after:], nil
+}

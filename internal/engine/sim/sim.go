@@ -1,0 +1,248 @@
+// Package sim runs the real engine and the real state machine through random histories: hosts that fail, die and answer twice, messages that
+// are lost, late, doubled and reordered, load balancers that never see a target healthy, operators who continue and stop at any moment, and a
+// server that dies between any two steps and inside any commit. Everything that decides is drawn from one seed, so a history can be replayed.
+//
+// The package owns the simulated world and the invariants; it never decides what a deployment does.
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/engine"
+	"crossfade/internal/store"
+)
+
+// Options says what may go wrong.
+type Options struct {
+	Faults bool // messages, hosts, load balancer, operators
+	Crash  bool // the server dies
+}
+
+// Outcome is what a history came to.
+type Outcome struct {
+	Deployments map[string]deploy.Status
+	Steps       int
+	Crashes     int
+	Rollbacks   int
+	Executions  int // lifecycle events that hosts executed
+}
+
+// maxSteps bounds a history; one that needs more never ends.
+const maxSteps = 20_000
+
+// Run plays the history of a seed and returns the first invariant that it breaks.
+func Run(seed uint64, o Options) (Outcome, error) {
+	w := newWorld(seed, o)
+	w.start()
+	err := w.play()
+	if err == nil {
+		err = w.checkEnd()
+	}
+	return w.outcome(), err
+}
+
+// world is everything outside and inside the server.
+type world struct {
+	rng    *rand.Rand
+	opt    Options
+	now    time.Time
+	spec   deploy.Spec
+	store  *memory
+	router *router
+	hosts  []*host
+	net    []message
+	broken error // the first invariant that broke
+
+	// What dies with the server.
+	runner  *engine.Runner
+	mailbox *mailbox
+	life    int // counts starts; a message to an earlier life is lost
+
+	steps, crashes, executions int
+	nextCarry                  time.Time
+	operations                 []operation
+	deliveries                 int64
+	watch                      watch
+}
+
+// Now implements engine.Clock.
+func (w *world) Now() time.Time { return w.now }
+
+func newWorld(seed uint64, o Options) *world {
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), opt: o, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), store: newMemory()}
+	w.watch.init()
+	w.store.applied = w.onApplied
+	w.store.crash = func() (bool, bool) {
+		if !o.Crash || !w.chance(0.01) {
+			return false, false
+		}
+		before := w.chance(0.5)
+		return before, !before
+	}
+	w.router = &router{w: w, members: map[string]*member{}}
+	w.populate()
+	return w
+}
+
+func (w *world) chance(p float64) bool { return w.rng.Float64() < p }
+
+func (w *world) between(a, b time.Duration) time.Duration {
+	return a + time.Duration(w.rng.Int64N(int64(b-a)+1))
+}
+
+// start brings a server up on what the store has.
+func (w *world) start() {
+	w.life++
+	w.mailbox = &mailbox{w: w, offers: map[deploy.EffectKey]*offer{}}
+	w.runner = engine.New(engine.Config{Store: w.store, Clock: w, Agents: w.mailbox, Router: w.router, Fleet: fleetOf{w}, Log: slog.New(slog.DiscardHandler)})
+	w.nextCarry = w.now
+	if err := w.runner.Recover(context.Background()); err != nil {
+		w.fail("recover: %v", err)
+	}
+}
+
+func (w *world) crash() {
+	w.crashes++
+	w.start()
+}
+
+func (w *world) fail(format string, args ...any) {
+	if w.broken == nil {
+		w.broken = fmt.Errorf(format, args...)
+	}
+}
+
+// play runs until every deployment has ended and nothing is outstanding.
+func (w *world) play() error {
+	w.runner.SubmitNew(w.spec)
+	ctx := context.Background()
+	for w.steps = 0; w.steps < maxSteps; w.steps++ {
+		if w.broken != nil {
+			return w.broken
+		}
+		if w.opt.Crash && w.chance(0.003) {
+			w.crash()
+		}
+		if len(w.store.deployments) == 0 && w.steps > 0 && w.steps%50 == 0 {
+			w.runner.SubmitNew(w.spec) // the client tries again: the server died before it acknowledged
+		}
+		worked, err := w.runner.RunOnce(ctx)
+		if err != nil {
+			if !errors.Is(err, errCrash) {
+				return fmt.Errorf("run: %w", err)
+			}
+			w.crash()
+			continue
+		}
+		if !w.now.Before(w.nextCarry) || worked || w.chance(0.2) {
+			w.nextCarry = w.runner.CarryOnce(ctx, false, nil)
+			if w.nextCarry.IsZero() {
+				w.nextCarry = w.now.Add(time.Hour)
+			}
+		}
+		w.checkServing()
+		if w.deliver() || w.poll() || w.operate() || worked {
+			continue
+		}
+		if w.over() {
+			return w.broken
+		}
+		w.advance()
+	}
+	return fmt.Errorf("the history did not end within %d steps: %s", maxSteps, w.describe())
+}
+
+// over reports whether nothing can happen any more.
+func (w *world) over() bool {
+	if len(w.store.deployments) == 0 || len(w.store.effects) > 0 {
+		return false
+	}
+	for _, r := range w.store.deployments {
+		if !r.d.State.Status.Terminal() {
+			return false
+		}
+	}
+	return true
+}
+
+// advance lets the time pass to the next thing that can happen.
+func (w *world) advance() {
+	next := w.nextCarry
+	earlier := func(t time.Time) {
+		if t.After(w.now) && (!next.After(w.now) || t.Before(next)) {
+			next = t
+		}
+	}
+	earlier(w.runner.NextDue())
+	for _, m := range w.net {
+		earlier(m.at)
+	}
+	for _, o := range w.mailbox.offers {
+		earlier(o.again)
+	}
+	for _, o := range w.operations {
+		earlier(o.at)
+	}
+	for _, h := range w.hosts {
+		earlier(h.nextPoll)
+	}
+	if !next.After(w.now) {
+		next = w.now.Add(time.Second)
+	}
+	w.now = next
+}
+
+func (w *world) describe() string {
+	s := ""
+	for id, r := range w.store.deployments {
+		s += fmt.Sprintf("%s %s %s tally %+v in flight; ", id, r.d.State.Status, r.d.State.Phase, r.d.State.Tally)
+		for _, t := range r.targets {
+			s += fmt.Sprintf("%s %s %s turn %d cursor %d running %v due %s; ", t.ID, t.Lane, t.Status, t.Turn, t.Cursor, t.Running, t.DueAt)
+		}
+	}
+	return s + fmt.Sprintf("%d effects", len(w.store.effects))
+}
+
+func (w *world) outcome() Outcome {
+	o := Outcome{Deployments: map[string]deploy.Status{}, Steps: w.steps, Crashes: w.crashes, Executions: w.executions}
+	for id, r := range w.store.deployments {
+		o.Deployments[id] = r.d.State.Status
+		if r.d.Spec.RollbackOf != "" {
+			o.Rollbacks++
+		}
+	}
+	return o
+}
+
+// operation is a call of an operator.
+type operation struct {
+	at   time.Time
+	what deploy.What
+}
+
+// operate makes the calls whose time has come.
+func (w *world) operate() bool {
+	for i, o := range w.operations {
+		if o.at.After(w.now) {
+			continue
+		}
+		w.operations = append(w.operations[:i:i], w.operations[i+1:]...)
+		if _, ok := w.store.deployments[w.spec.ID]; ok {
+			w.runner.Submit(w.spec.ID, o.what)
+		}
+		return true
+	}
+	return false
+}
+
+// isRefusal reports whether an answer is a refusal of the state machine and not a lost server.
+func isRefusal(err error) bool {
+	var r *deploy.Refusal
+	return errors.As(err, &r) || errors.Is(err, store.ErrNotFound)
+}

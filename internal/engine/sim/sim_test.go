@@ -1,0 +1,91 @@
+package sim_test
+
+import (
+	"flag"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/engine/sim"
+)
+
+var (
+	histories = flag.Int("histories", 10_000, "how many random histories to run")
+	seed      = flag.Uint64("seed", 0, "run this one history and no other")
+)
+
+// TestHistories holds the invariants of package sim over random histories with every fault.
+func TestHistories(t *testing.T) {
+	t.Parallel()
+	if *seed != 0 {
+		o, err := sim.Run(*seed, options(*seed))
+		t.Logf("%+v", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	var (
+		next     atomic.Uint64
+		mu       sync.Mutex
+		statuses = map[deploy.Status]int{}
+		total    sim.Outcome
+		wg       sync.WaitGroup
+	)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for n := next.Add(1); n <= uint64(*histories) && !t.Failed(); n = next.Add(1) {
+				o, err := sim.Run(n, options(n))
+				if err != nil {
+					t.Errorf("seed %d: %v (replay with -run TestHistories -seed %d)", n, err, n)
+					return
+				}
+				mu.Lock()
+				for _, s := range o.Deployments {
+					statuses[s]++
+				}
+				total.Steps += o.Steps
+				total.Crashes += o.Crashes
+				total.Rollbacks += o.Rollbacks
+				total.Executions += o.Executions
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d histories: %v, %d steps, %d crashes, %d rollbacks, %d executions", *histories, statuses, total.Steps, total.Crashes, total.Rollbacks, total.Executions)
+	// A simulation that never reaches an end proves nothing about it.
+	for _, s := range []deploy.Status{deploy.StatusSucceeded, deploy.StatusFailed, deploy.StatusStopped} {
+		if !t.Failed() && statuses[s] < *histories/100 {
+			t.Errorf("only %d of the deployments ended %s: the simulation does not reach it", statuses[s], s)
+		}
+	}
+	if !t.Failed() && (total.Crashes == 0 || total.Rollbacks == 0) {
+		t.Errorf("no crash or no rollback was simulated: %+v", total)
+	}
+}
+
+// options gives one history in ten to the fault-free world, and one in five to a server that never dies.
+func options(n uint64) sim.Options {
+	switch {
+	case n%10 == 0:
+		return sim.Options{Crash: n%20 == 0}
+	default:
+		return sim.Options{Faults: true, Crash: n%5 != 0}
+	}
+}
+
+// TestSameSeedSameHistory holds that a history can be replayed.
+func TestSameSeedSameHistory(t *testing.T) {
+	t.Parallel()
+	for n := uint64(1); n <= 20; n++ {
+		a, errA := sim.Run(n, options(n))
+		b, errB := sim.Run(n, options(n))
+		if fmt.Sprint(a, errA) != fmt.Sprint(b, errB) {
+			t.Errorf("seed %d: %v %v, then %v %v", n, a, errA, b, errB)
+		}
+	}
+}

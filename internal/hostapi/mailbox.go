@@ -1,0 +1,199 @@
+// Package hostapi is what host agents call: the five operations of the host command protocol, the mailbox that answers their polls, and the
+// signed deployment specification.
+//
+// It owns no progress. A command is offered by the engine, waits in the mailbox, is handed out to a held poll, and its acknowledgement and its
+// result go back to the engine as events. The mailbox is memory only and is rebuilt from the store after a start; so that a command which was
+// handed out before and after a crash runs once, each handing-out has a number of its own, and the state machine accepts the first one that
+// is acknowledged. A poll that brings nothing reads and writes no database.
+package hostapi
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"crossfade/internal/deploy"
+)
+
+// redeliverAfter is when a command that was handed out and not acknowledged is offered again. Official agents would run a command twice, side
+// by side, if it came again sooner.
+const redeliverAfter = 60 * time.Second
+
+// Clock tells the time.
+type Clock interface{ Now() time.Time }
+
+// Mailbox keeps the commands that wait for hosts. It implements engine.Agents.
+type Mailbox struct {
+	clock Clock
+
+	mu       sync.Mutex
+	boxes    map[string]*box // by host identity
+	hosts    map[deploy.EffectKey]string
+	delivery int64
+}
+
+// box is what waits for one host, and who waits for it.
+type box struct {
+	offers  []*offer        // in the order in which they came
+	waiting []chan struct{} // held polls, the newest last; a wake-up carries no truth
+}
+
+type offer struct {
+	effect deploy.Effect
+	again  time.Time // not to be handed out before
+}
+
+// NewMailbox returns an empty mailbox.
+func NewMailbox(clock Clock) *Mailbox {
+	return &Mailbox{clock: clock, boxes: map[string]*box{}, hosts: map[deploy.EffectKey]string{}}
+}
+
+// Offer implements engine.Agents.
+func (m *Mailbox) Offer(e deploy.Effect) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(e.Key)
+	if e.Command.Acknowledged {
+		return
+	}
+	b := m.box(e.Command.Host)
+	b.offers = append(b.offers, &offer{effect: e})
+	m.hosts[e.Key] = e.Command.Host
+	b.wake()
+}
+
+// Withdraw implements engine.Agents.
+func (m *Mailbox) Withdraw(k deploy.EffectKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(k)
+}
+
+func (m *Mailbox) remove(k deploy.EffectKey) {
+	host, ok := m.hosts[k]
+	if !ok {
+		return
+	}
+	delete(m.hosts, k)
+	b := m.boxes[host]
+	for i, o := range b.offers {
+		if o.effect.Key == k {
+			b.offers = append(b.offers[:i:i], b.offers[i+1:]...)
+			break
+		}
+	}
+	m.tidy(host, b)
+}
+
+func (m *Mailbox) box(host string) *box {
+	b := m.boxes[host]
+	if b == nil {
+		b = &box{}
+		m.boxes[host] = b
+	}
+	return b
+}
+
+func (m *Mailbox) tidy(host string, b *box) {
+	if len(b.offers) == 0 && len(b.waiting) == 0 {
+		delete(m.boxes, host)
+	}
+}
+
+// wake wakes the newest poll: an older one may belong to a connection that is dead already.
+func (b *box) wake() {
+	if n := len(b.waiting); n > 0 {
+		select {
+		case b.waiting[n-1] <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Delivery is a command as it is handed out.
+type Delivery struct {
+	Effect deploy.Effect
+	Number int64 // of this handing-out, never used before
+}
+
+// Wait hands out the host's next command, waiting for one until hold is over or ctx ends. None is no error.
+func (m *Mailbox) Wait(ctx context.Context, host string, hold time.Duration) (Delivery, bool) {
+	end := time.NewTimer(hold)
+	defer end.Stop()
+	wake := make(chan struct{}, 1)
+	m.mu.Lock()
+	b := m.box(host)
+	b.waiting = append(b.waiting, wake)
+	m.mu.Unlock()
+	defer m.leave(host, wake)
+	for {
+		d, ok, again := m.take(host)
+		if ok {
+			return d, true
+		}
+		var redeliver <-chan time.Time
+		if again > 0 && again < hold {
+			redeliver = time.After(again)
+		}
+		select {
+		case <-wake:
+		case <-redeliver:
+		case <-end.C:
+			return Delivery{}, false
+		case <-ctx.Done():
+			return Delivery{}, false
+		}
+	}
+}
+
+// take hands out a command if one may be handed out now; else again is how long until one may be, 0 when there is none.
+func (m *Mailbox) take(host string) (d Delivery, ok bool, again time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock.Now()
+	b := m.boxes[host]
+	for i, o := range b.offers {
+		if wait := o.again.Sub(now); wait > 0 {
+			if again == 0 || wait < again {
+				again = wait
+			}
+			continue
+		}
+		o.again = now.Add(redeliverAfter)
+		// The time keeps numbers of different lives of the server apart.
+		m.delivery = max(m.delivery+1, now.UnixNano())
+		if i+1 < len(b.offers) {
+			b.wake()
+		}
+		return Delivery{Effect: o.effect, Number: m.delivery}, true, 0
+	}
+	return Delivery{}, false, again
+}
+
+func (m *Mailbox) leave(host string, wake chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := m.boxes[host]
+	for i, w := range b.waiting {
+		if w == wake {
+			b.waiting = append(b.waiting[:i:i], b.waiting[i+1:]...)
+			break
+		}
+	}
+	// A wake-up that this poll did not use is another's.
+	if len(b.offers) > 0 {
+		b.wake()
+	}
+	m.tidy(host, b)
+}
+
+// Waiting counts the held polls.
+func (m *Mailbox) Waiting() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, b := range m.boxes {
+		n += len(b.waiting)
+	}
+	return n
+}

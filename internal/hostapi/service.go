@@ -1,0 +1,250 @@
+package hostapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/engine"
+	"crossfade/internal/envelope"
+	"crossfade/internal/store"
+	"crossfade/internal/wire"
+	"crossfade/internal/wire/host"
+)
+
+// Caller is who signed a request and where it came from.
+type Caller struct {
+	ARN     string
+	Address string // the IP without a port
+}
+
+// Engine is the door for events.
+type Engine interface {
+	Do(ctx context.Context, id string, what deploy.What) (engine.Result, error)
+}
+
+// Store is what the host API reads, and where it remembers addresses.
+type Store interface {
+	InstanceByHost(ctx context.Context, host string) (deploy.Instance, error)
+	SetInstanceAddress(ctx context.Context, account, name, address string) error
+	Deployment(ctx context.Context, account, id string) (deploy.Deployment, error)
+	Target(ctx context.Context, deploymentID, id string) (deploy.Target, error)
+}
+
+// Config is what a Service needs. All of it is required.
+type Config struct {
+	Mailbox *Mailbox
+	Engine  Engine
+	Store   Store
+	Signer  *envelope.Signer
+	// Key seals command identifiers; it must be the same after a restart.
+	Key    []byte
+	Region string
+	// Hold is how long a poll without work is held: well below the agents' read timeout of 80 seconds.
+	Hold   time.Duration
+	Clock  Clock
+	Caller func(ctx context.Context) (Caller, bool)
+	Log    *slog.Logger
+}
+
+// Service implements the host command protocol.
+type Service struct {
+	Config
+	specifications specifications
+
+	mu   sync.Mutex
+	seen map[string]sighting // by host identity
+}
+
+// sighting is the last time that a host's registration was looked at.
+type sighting struct {
+	address string
+	at      time.Time
+}
+
+// lookEvery is how often the registration of a host that polls is read again, so that one that was registered anew gets its address.
+const lookEvery = 20 * time.Second
+
+// commandSystem is what the agents demand in DeploymentSystem.
+const commandSystem = "CodeDeploy"
+
+var _ host.Service = (*Service)(nil)
+
+// New makes the service.
+func New(c Config) *Service {
+	return &Service{Config: c, specifications: specifications{signer: c.Signer}, seen: map[string]sighting{}}
+}
+
+// caller checks that a request comes from the host that it speaks of.
+func (s *Service) caller(ctx context.Context, identifier *string) (Caller, error) {
+	c, ok := s.Caller(ctx)
+	if !ok {
+		return c, errors.New("host request without a caller")
+	}
+	if identifier != nil && *identifier != c.ARN {
+		return c, wire.Errorf("AccessDeniedException", "User: %s is not authorized to act as host %s: an agent speaks only for the identity that signs its requests.", c.ARN, *identifier)
+	}
+	return c, nil
+}
+
+// PollHostCommand hands out the next command, or holds the poll until there is one.
+func (s *Service) PollHostCommand(ctx context.Context, in *host.PollHostCommandInput) (*host.PollHostCommandOutput, error) {
+	c, err := s.caller(ctx, in.HostIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sight(ctx, c); err != nil {
+		return nil, err
+	}
+	d, ok := s.Mailbox.Wait(ctx, c.ARN, s.Hold)
+	if !ok {
+		return &host.PollHostCommandOutput{}, nil
+	}
+	e := d.Effect
+	t := token{deployment: e.Key.DeploymentID, target: e.Key.Target, attempt: e.Command.Attempt, delivery: d.Number}
+	s.Log.Debug("command handed out", "deployment", e.Key.DeploymentID, "instance", e.Key.Target, "event", string(e.Command.Event), "host", c.ARN)
+	return &host.PollHostCommandOutput{HostCommand: &host.HostCommand{
+		HostCommandIdentifier: new(t.seal(s.Key, c.ARN)),
+		HostIdentifier:        new(c.ARN),
+		DeploymentExecutionId: new(strings.Join([]string{"crossfade", s.Region, e.Key.DeploymentID, e.Key.Target}, "/")),
+		CommandName:           new(string(e.Command.Event)),
+		Nonce:                 new(d.Number),
+	}}, nil
+}
+
+// sight remembers where a registered host's polls come from. A host that is not registered may poll: it just never gets work.
+func (s *Service) sight(ctx context.Context, c Caller) error {
+	now := s.Clock.Now()
+	s.mu.Lock()
+	last, ok := s.seen[c.ARN]
+	s.mu.Unlock()
+	if ok && last.address == c.Address && now.Sub(last.at) < lookEvery {
+		return nil
+	}
+	i, err := s.Store.InstanceByHost(ctx, c.ARN)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("look up host %s: %w", c.ARN, err)
+	}
+	if err := s.Store.SetInstanceAddress(ctx, i.Account, i.Name, c.Address); err != nil {
+		return fmt.Errorf("remember the address of host %s: %w", c.ARN, err)
+	}
+	s.mu.Lock()
+	s.seen[c.ARN] = sighting{address: c.Address, at: now}
+	s.mu.Unlock()
+	return nil
+}
+
+// GetDeploymentSpecification says, signed, what a host is to do in a deployment that it takes part in.
+func (s *Service) GetDeploymentSpecification(ctx context.Context, in *host.GetDeploymentSpecificationInput) (*host.GetDeploymentSpecificationOutput, error) {
+	c, err := s.caller(ctx, in.HostIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	parts := strings.SplitN(*in.DeploymentExecutionId, "/", 4)
+	if len(parts) != 4 || parts[0] != "crossfade" {
+		return nil, unknownCommand("DeploymentExecutionId", *in.DeploymentExecutionId)
+	}
+	target, err := s.Store.Target(ctx, parts[2], parts[3])
+	if errors.Is(err, store.ErrNotFound) || err == nil && target.Host != c.ARN {
+		return nil, unknownCommand("DeploymentExecutionId", *in.DeploymentExecutionId)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read target %s of deployment %s: %w", parts[3], parts[2], err)
+	}
+	d, err := s.Store.Deployment(ctx, target.Account, target.DeploymentID)
+	if err != nil {
+		return nil, fmt.Errorf("read deployment %s: %w", target.DeploymentID, err)
+	}
+	payload, err := s.specifications.of(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return &host.GetDeploymentSpecificationOutput{
+		DeploymentSystem: new(commandSystem),
+		DeploymentSpecification: &host.DeploymentSpecification{
+			GenericEnvelope: &host.Envelope{Format: new(string(envelope.FormatSigned)), Payload: &payload},
+		},
+	}, nil
+}
+
+// PutHostCommandAcknowledgement says whether the agent may run the command: InProgress, or Failed when it is superseded.
+func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *host.PutHostCommandAcknowledgementInput) (*host.PutHostCommandAcknowledgementOutput, error) {
+	t, err := s.open(ctx, *in.HostCommandIdentifier)
+	if err != nil {
+		return nil, err
+	}
+	status := host.CommandStatusInProgress
+	r, err := s.Engine.Do(ctx, t.deployment, deploy.Acknowledged{Target: t.target, Attempt: t.attempt, Delivery: t.delivery})
+	switch {
+	case isRefusal(err), r.Outcome == deploy.OutcomeDropped:
+		status = host.CommandStatusFailed
+	case err != nil:
+		return nil, fmt.Errorf("acknowledge a command of deployment %s: %w", t.deployment, err)
+	}
+	return &host.PutHostCommandAcknowledgementOutput{CommandStatus: &status}, nil
+}
+
+// PostHostCommandUpdate is accepted; the official agents never send it.
+func (s *Service) PostHostCommandUpdate(ctx context.Context, in *host.PostHostCommandUpdateInput) (*host.PostHostCommandUpdateOutput, error) {
+	if _, err := s.open(ctx, *in.HostCommandIdentifier); err != nil {
+		return nil, err
+	}
+	return &host.PostHostCommandUpdateOutput{CommandStatus: new(host.CommandStatusInProgress)}, nil
+}
+
+// PutHostCommandComplete takes a result. A result for a command that is over already is ignored: agents report twice.
+func (s *Service) PutHostCommandComplete(ctx context.Context, in *host.PutHostCommandCompleteInput) error {
+	t, err := s.open(ctx, *in.HostCommandIdentifier)
+	if err != nil {
+		return err
+	}
+	var succeeded bool
+	switch *in.CommandStatus {
+	case host.CommandStatusSucceeded:
+		succeeded = true
+	case host.CommandStatusFailed:
+	default:
+		return wire.Errorf(host.ClientException, "CommandStatus %s does not complete a command: send Succeeded or Failed.", *in.CommandStatus)
+	}
+	payload := ""
+	if in.Diagnostics != nil && in.Diagnostics.Payload != nil {
+		payload = *in.Diagnostics.Payload
+	}
+	_, err = s.Engine.Do(ctx, t.deployment, deploy.Completed{
+		Target: t.target, Attempt: t.attempt, Delivery: t.delivery, Succeeded: succeeded, Diagnostics: diagnostics(payload, succeeded),
+	})
+	if err != nil && !isRefusal(err) {
+		return fmt.Errorf("complete a command of deployment %s: %w", t.deployment, err)
+	}
+	return nil
+}
+
+// open reads a command identifier that was made for the caller.
+func (s *Service) open(ctx context.Context, identifier string) (token, error) {
+	c, err := s.caller(ctx, nil)
+	if err != nil {
+		return token{}, err
+	}
+	t, ok := openToken(s.Key, c.ARN, identifier)
+	if !ok {
+		return token{}, unknownCommand("HostCommandIdentifier", identifier)
+	}
+	return t, nil
+}
+
+func unknownCommand(member, value string) error {
+	return wire.Errorf(host.ClientException, "%s %q names no command of this host: send it back as PollHostCommand gave it.", member, tail(value, 128))
+}
+
+func isRefusal(err error) bool {
+	var r *deploy.Refusal
+	return errors.As(err, &r) || errors.Is(err, store.ErrNotFound)
+}

@@ -1,0 +1,80 @@
+package hostapi
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/envelope"
+)
+
+// specifications signs deployment specifications. A specification is the same for every host and every event of its deployment, so it is
+// signed once; signing costs more than everything else in a command.
+type specifications struct {
+	signer *envelope.Signer
+
+	mu     sync.Mutex
+	signed map[string]string // by deployment
+}
+
+// maxSigned bounds the signed specifications kept. When it is reached all are forgotten: each costs one signature to make again.
+const maxSigned = 1024
+
+func (s *specifications) of(_ context.Context, d deploy.Deployment) (string, error) {
+	id := d.Spec.ID
+	s.mu.Lock()
+	payload, ok := s.signed[id]
+	s.mu.Unlock()
+	if ok {
+		return payload, nil
+	}
+	spec, err := specificationOf(d)
+	if err != nil {
+		return "", err
+	}
+	content, err := spec.Encode()
+	if err != nil {
+		return "", fmt.Errorf("encode the specification of deployment %s: %w", id, err)
+	}
+	pem, err := s.signer.Sign(content)
+	if err != nil {
+		return "", fmt.Errorf("sign the specification of deployment %s: %w", id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.signed == nil || len(s.signed) >= maxSigned {
+		s.signed = map[string]string{}
+	}
+	s.signed[id] = string(pem)
+	return string(pem), nil
+}
+
+// specificationOf says what a host is to do in a deployment.
+func specificationOf(d deploy.Deployment) (envelope.Specification, error) {
+	spec := envelope.Specification{
+		DeploymentID: d.Spec.ID, DeploymentGroupID: d.Spec.GroupID, DeploymentGroupName: d.Spec.Group, ApplicationName: d.Spec.Application,
+		DeploymentCreator: d.Spec.Creator, DeploymentType: d.Spec.Style.Type,
+	}
+	if d.Spec.FileExists != "" {
+		spec.AgentActionOverrides = &envelope.ActionOverrides{AgentOverrides: envelope.AgentOverrides{FileExistsBehavior: d.Spec.FileExists}}
+	}
+	switch r := d.Spec.Revision; {
+	case r.S3 != nil:
+		spec.Revision = envelope.Revision{RevisionType: envelope.RevisionS3, S3Revision: &envelope.S3Revision{
+			Bucket: r.S3.Bucket, Key: r.S3.Key, BundleType: r.S3.BundleType, Version: r.S3.Version, ETag: r.S3.ETag,
+		}}
+	case r.GitHub != nil:
+		account, repository, ok := strings.Cut(r.GitHub.Repository, "/")
+		if !ok || account == "" || repository == "" {
+			return spec, fmt.Errorf("make the specification of deployment %s: repository %q is not account/repository", d.Spec.ID, r.GitHub.Repository)
+		}
+		spec.Revision = envelope.Revision{RevisionType: envelope.RevisionGitHub, GitHubRevision: &envelope.GitHubRevision{
+			Account: account, Repository: repository, CommitID: r.GitHub.CommitID,
+		}}
+	default:
+		return spec, fmt.Errorf("make the specification of deployment %s: revision type %q can't be deployed to a host", d.Spec.ID, r.Type)
+	}
+	return spec, nil
+}

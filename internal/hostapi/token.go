@@ -1,0 +1,61 @@
+package hostapi
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// token is the content of a HostCommandIdentifier: which command of which target this is, and which handing-out of it.
+type token struct {
+	deployment string
+	target     string
+	attempt    int
+	delivery   int64
+}
+
+const tokenVersion = "1"
+
+// seal makes an identifier that only this server can have made, for this host only.
+func (t token) seal(key []byte, host string) string {
+	body := strings.Join([]string{tokenVersion, t.deployment, base64.RawURLEncoding.EncodeToString([]byte(t.target)), strconv.Itoa(t.attempt), strconv.FormatInt(t.delivery, 10)}, ".")
+	return body + "." + base64.RawURLEncoding.EncodeToString(tokenMAC(key, host, body))
+}
+
+func tokenMAC(key []byte, host, body string) []byte {
+	m := hmac.New(sha256.New, key)
+	fmt.Fprintf(m, "%d:%s%s", len(host), host, body)
+	return m.Sum(nil)
+}
+
+// openToken reads an identifier that seal made for the same host. ok is false for anything else.
+func openToken(key []byte, host, s string) (t token, ok bool) {
+	i := strings.LastIndexByte(s, '.')
+	if i < 0 {
+		return token{}, false
+	}
+	mac, err := base64.RawURLEncoding.DecodeString(s[i+1:])
+	if err != nil || !hmac.Equal(mac, tokenMAC(key, host, s[:i])) {
+		return token{}, false
+	}
+	parts := strings.Split(s[:i], ".")
+	if len(parts) != 5 || parts[0] != tokenVersion {
+		return token{}, false
+	}
+	target, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		return token{}, false
+	}
+	attempt, err := strconv.Atoi(parts[3])
+	if err != nil {
+		return token{}, false
+	}
+	delivery, err := strconv.ParseInt(parts[4], 10, 64)
+	if err != nil {
+		return token{}, false
+	}
+	return token{deployment: parts[1], target: string(target), attempt: attempt, delivery: delivery}, true
+}

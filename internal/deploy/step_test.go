@@ -160,7 +160,7 @@ func TestFailureAtEveryEvent(t *testing.T) {
 			if st.Status != deploy.StatusFailed || st.Error.Code != deploy.CodeHealthConstraints {
 				t.Fatalf("ended %s %+v", st.Status, st.Error)
 			}
-			for _, say := range []string{"-1 at " + string(fail), "2 of 2 instances failed"} {
+			for _, say := range []string{"-1 at " + string(fail), "of 2 instances failed"} {
 				if !strings.Contains(st.Error.Message, say) {
 					t.Errorf("the error does not say %q: %s", say, st.Error.Message)
 				}

@@ -313,10 +313,11 @@ func (m *machine) result(t *Target, ok bool, d Diagnostics) {
 		ev.Status = EventFailed
 	}
 	m.line(Line{Target: t.ID, Event: ev.Name, From: string(EventInProgress), To: string(ev.Status), Text: eventText(t.ID, ev.Name, ok, d)})
-	if !ok && !(m.d.Spec.IgnoreApplicationStopFailures && ev.Name.toleratedByStopFailures()) {
-		m.failTarget(t, ev.Name, d)
-	} else {
+	tolerated := m.d.Spec.IgnoreApplicationStopFailures && ev.Name.toleratedByStopFailures()
+	if ok || tolerated {
 		m.advance(t)
+	} else {
+		m.failTarget(t, ev.Name, d)
 	}
 	m.proceed()
 }

@@ -69,7 +69,8 @@ func (c *carrying) take(now time.Time, changed bool) []*carried {
 	}
 	var ready []*carried
 	for _, e := range c.effects {
-		if e.busy || e.reported || e.notBefore.After(now) && !(changed && e.ordered) {
+		look := !e.notBefore.After(now) || changed && e.ordered
+		if e.busy || e.reported || !look {
 			continue
 		}
 		e.busy, e.seen = true, c.changes

@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -27,7 +26,7 @@ func (t token) seal(key []byte, host string) string {
 
 func tokenMAC(key []byte, host, body string) []byte {
 	m := hmac.New(sha256.New, key)
-	fmt.Fprintf(m, "%d:%s%s", len(host), host, body)
+	m.Write([]byte(strconv.Itoa(len(host)) + ":" + host + body))
 	return m.Sum(nil)
 }
 

@@ -58,9 +58,8 @@ func (m *mailbox) take(host string) (deploy.Effect, bool) {
 
 // message is something on the network.
 type message struct {
-	at   time.Time
-	life int // of the server that it is for; 0: any
-	do   func()
+	at time.Time
+	do func()
 }
 
 // send puts a request on the network: it may be lost, late, or doubled.

@@ -70,12 +70,10 @@ func TestHistories(t *testing.T) {
 
 // options gives one history in ten to the fault-free world, and one in five to a server that never dies.
 func options(n uint64) sim.Options {
-	switch {
-	case n%10 == 0:
+	if n%10 == 0 {
 		return sim.Options{Crash: n%20 == 0}
-	default:
-		return sim.Options{Faults: true, Crash: n%5 != 0}
 	}
+	return sim.Options{Faults: true, Crash: n%5 != 0}
 }
 
 // TestSameSeedSameHistory holds that a history can be replayed.

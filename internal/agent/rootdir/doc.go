@@ -1,0 +1,173 @@
+// Package rootdir is the directory in which a host agent keeps its deployments and its progress, laid out as the official agent lays it out,
+// so that one agent can take over from the other.
+//
+//	<groupId>/<deploymentId>/                  a deployment: bundle.tar, deployment-archive/, logs/scripts.log
+//	deployment-instructions/                   <groupId>-cleanup, -install.json, _last_successful_install, _most_recent_install
+//	deployment-logs/                           codedeploy-agent-deployments.log
+//	ongoing-deployment/<deploymentId>          the command that runs
+//	crossfade/                                 ours alone: lock, reports/ that the server has not taken yet
+//
+// It owns the names, and the durability of what is written: files appear whole or not at all. It knows nothing of what a command means. A
+// [Dir] is safe for concurrent use; that two commands of one group don't run at once is the caller's to see to.
+package rootdir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	instructions = "deployment-instructions"
+	logs         = "deployment-logs"
+	ongoing      = "ongoing-deployment"
+	ours         = "crossfade"
+	reports      = "reports"
+)
+
+// Dir is an agent's root directory, locked for it.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// Open makes what is missing and locks the directory: two agents in one would take each other's files for their own.
+func Open(path string) (*Dir, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open agent root: %w", err)
+	}
+	for _, d := range []string{"", instructions, logs, ongoing, ours, filepath.Join(ours, reports)} {
+		if err := os.MkdirAll(filepath.Join(abs, d), 0o755); err != nil {
+			return nil, fmt.Errorf("open agent root: %w", err)
+		}
+	}
+	lock, err := os.OpenFile(filepath.Join(abs, ours, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock of agent root: %w", err)
+	}
+	if err := lockFile(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("another agent runs in %s: stop it, or give this one another root directory: %w", abs, err), lock.Close())
+	}
+	return &Dir{path: abs, lock: lock}, nil
+}
+
+// Close gives the directory free for another agent.
+func (d *Dir) Close() error {
+	if err := d.lock.Close(); err != nil {
+		return fmt.Errorf("unlock agent root: %w", err)
+	}
+	return nil
+}
+
+// Instructions is the directory of the installer's lists.
+func (d *Dir) Instructions() string { return filepath.Join(d.path, instructions) }
+
+// DeploymentsLog is the log of all scripts' output.
+func (d *Dir) DeploymentsLog() string {
+	return filepath.Join(d.path, logs, "codedeploy-agent-deployments.log")
+}
+
+// Deployment is the directory of one deployment on this host. It may not exist yet.
+type Deployment struct{ path string }
+
+// Deployment locates a deployment by its ids, which must have been checked to be plain names.
+func (d *Dir) Deployment(groupID, deploymentID string) Deployment {
+	return Deployment{filepath.Join(d.path, groupID, deploymentID)}
+}
+
+// Path is the deployment's directory.
+func (p Deployment) Path() string { return p.path }
+
+// Bundle is where the downloaded bundle goes, whatever its kind.
+func (p Deployment) Bundle() string { return filepath.Join(p.path, "bundle.tar") }
+
+// Archive is the unpacked revision.
+func (p Deployment) Archive() string { return filepath.Join(p.path, "deployment-archive") }
+
+// ScriptsLog takes the output of the deployment's scripts.
+func (p Deployment) ScriptsLog() string { return filepath.Join(p.path, "logs", "scripts.log") }
+
+// Make makes the deployment's directories.
+func (p Deployment) Make() error {
+	if err := os.MkdirAll(filepath.Join(p.path, "logs"), 0o755); err != nil {
+		return fmt.Errorf("make deployment directory: %w", err)
+	}
+	return nil
+}
+
+// Unpacked tells whether the deployment has its revision.
+func (p Deployment) Unpacked() (bool, error) {
+	_, err := os.Stat(p.Archive())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at deployment: %w", err)
+	}
+	return true, nil
+}
+
+// Mark names a deployment that a group remembers.
+type Mark string
+
+// The marks of a group.
+const (
+	LastSuccessful Mark = "_last_successful_install"
+	MostRecent     Mark = "_most_recent_install"
+)
+
+// Marked is the deployment that the mark names; false when there is none. The deployment's directory may be gone.
+func (d *Dir) Marked(groupID string, mark Mark) (Deployment, bool, error) {
+	content, err := os.ReadFile(filepath.Join(d.Instructions(), groupID+string(mark)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Deployment{}, false, nil
+	}
+	if err != nil {
+		return Deployment{}, false, fmt.Errorf("read mark: %w", err)
+	}
+	path := strings.TrimSpace(string(content))
+	if !filepath.IsAbs(path) {
+		return Deployment{}, false, fmt.Errorf("the file %s%s does not hold an absolute path: remove it, and the next deployment writes it anew", groupID, mark)
+	}
+	return Deployment{filepath.Clean(path)}, true, nil
+}
+
+// SetMark makes the mark name the deployment.
+func (d *Dir) SetMark(groupID string, mark Mark, p Deployment) error {
+	if err := writeWhole(filepath.Join(d.Instructions(), groupID+string(mark)), []byte(p.path), true); err != nil {
+		return fmt.Errorf("write mark: %w", err)
+	}
+	return nil
+}
+
+// writeWhole writes a file so that a crash leaves the old or the new one; if durable, so that even a power failure does.
+func writeWhole(path string, content []byte, durable bool) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err == nil && durable {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if durable {
+		return syncDirectory(filepath.Dir(path))
+	}
+	return nil
+}

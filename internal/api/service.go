@@ -1,0 +1,114 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"crossfade/internal/awsjson"
+	"crossfade/internal/deploy"
+	"crossfade/internal/engine"
+	"crossfade/internal/fleet"
+	"crossfade/internal/store"
+	"crossfade/internal/wire"
+	"crossfade/internal/wire/control"
+)
+
+// Caller is who signed the request.
+type Caller struct {
+	Account string // twelve digits
+	ARN     string
+}
+
+// Engine is the door through which deployments are made and moved.
+type Engine interface {
+	Create(ctx context.Context, spec deploy.Spec) (engine.Result, error)
+	Do(ctx context.Context, id string, what deploy.What) (engine.Result, error)
+}
+
+// Finder finds the instances that a selection picks.
+type Finder interface {
+	Find(ctx context.Context, account string, s deploy.Selection) ([]fleet.Instance, error)
+}
+
+// IDs draws identifiers.
+type IDs interface {
+	// UUID returns a version 4 UUID in lower case.
+	UUID() string
+	// Letters returns n random characters of A-Z and 0-9.
+	Letters(n int) string
+}
+
+// Config is what a Service needs. All of it is required.
+type Config struct {
+	Store  store.Store
+	Engine Engine
+	Fleet  Finder
+	// Caller tells who signed the request of the context.
+	Caller func(ctx context.Context) Caller
+	Now    func() time.Time
+	IDs    IDs
+	Region string
+	// TokenKey signs next tokens: at least 16 bytes, the same on all servers of one store and across restarts.
+	TokenKey []byte
+}
+
+// The quotas, per account unless said otherwise.
+const (
+	maxApplications = 1000
+	maxConfigs      = 200
+	maxGroups       = 1000 // per application
+	pageSize        = 100
+)
+
+// Service implements the operations.
+type Service struct {
+	cfg      Config
+	declared map[string]*wire.Operation
+}
+
+var _ control.Service = (*Service)(nil)
+
+// New returns a service.
+func New(cfg Config) (*Service, error) {
+	switch {
+	case cfg.Store == nil || cfg.Engine == nil || cfg.Fleet == nil || cfg.Caller == nil || cfg.Now == nil || cfg.IDs == nil || cfg.Region == "":
+		return nil, errors.New("make the control API: every member of its Config is required")
+	case len(cfg.TokenKey) < 16:
+		return nil, fmt.Errorf("make the control API: the token key has %d bytes, and at least 16 are required", len(cfg.TokenKey))
+	}
+	s := &Service{cfg: cfg, declared: map[string]*wire.Operation{}}
+	operations := control.Describe(s).Operations
+	for i := range operations {
+		s.declared[operations[i].Name] = &operations[i]
+	}
+	return s, nil
+}
+
+// Explain leaves every broken constraint to the operation, which reports it in its place among its own checks. It is the codec's Explain
+// for this service.
+func Explain(awsjson.Route, wire.Violation) error { return nil }
+
+func (s *Service) account(ctx context.Context) string { return s.cfg.Caller(ctx).Account }
+
+// now is the present time as it is stored: whole milliseconds, so that what is read back equals what was answered.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
+
+// value returns what p points to, or the zero value.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// optional returns nil, which is absent on the wire, for the zero value.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

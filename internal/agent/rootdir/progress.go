@@ -33,7 +33,9 @@ func (d *Dir) End(deploymentID string) error {
 	return nil
 }
 
-func (d *Dir) tracking(deploymentID string) string { return filepath.Join(d.path, ongoing, deploymentID) }
+func (d *Dir) tracking(deploymentID string) string {
+	return filepath.Join(d.path, ongoing, deploymentID)
+}
 
 // Unfinished is a command that was running when the agent ended.
 type Unfinished struct {

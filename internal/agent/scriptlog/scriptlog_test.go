@@ -67,7 +67,8 @@ func TestTheTailIsShortValidAndTheEnd(t *testing.T) {
 		"no text at all": {strings.Repeat("\xff\xfe", 5000) + "end"},
 	} {
 		_, _, tail := record(t, lines...)
-		if len(tail) > TailSize || len(tail) < TailSize/3 || !utf8.ValidString(tail) || !strings.HasSuffix(tail, "end\n") {
+		short := len(tail) < TailSize/3 && name != "no text at all" // a run of junk becomes one mark
+		if len(tail) > TailSize || short || !utf8.ValidString(tail) || !strings.HasSuffix(tail, "end\n") {
 			t.Errorf("%s: %d bytes, valid %v, ending in %.20q", name, len(tail), utf8.ValidString(tail), tail[max(0, len(tail)-10):])
 		}
 	}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxPollHold leaves agents, which give up after 80 s, time for the answer.
+const maxPollHold = 75 * time.Second
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+	regionForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	bucketForm  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+)
+
+// check finds the first value that can't be.
+func (c Config) check() *problem {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return &problem{"listen", fmt.Sprintf("%q is not host:port, such as 127.0.0.1:8470", c.Listen)}
+	}
+	switch {
+	case c.Data == "":
+		return &problem{"data", "is empty: name the directory that keeps the server's state"}
+	case !regionForm.MatchString(c.Region):
+		return &problem{"region", fmt.Sprintf("%q is no region: use lower-case letters, digits and hyphens, such as us-east-1", c.Region)}
+	case !accountForm.MatchString(c.Account):
+		return &problem{"account", fmt.Sprintf("%q is no account: write twelve digits, in quotes", c.Account)}
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level):
+		return &problem{"log.level", fmt.Sprintf("%q is not debug, info, warn or error", c.Log.Level)}
+	case !slices.Contains([]string{"text", "json"}, c.Log.Format):
+		return &problem{"log.format", fmt.Sprintf("%q is not text or json", c.Log.Format)}
+	case c.Agents.PollHold <= 0 || c.Agents.PollHold > maxPollHold:
+		return &problem{"agents.pollHold", fmt.Sprintf("%s is not between 1ms and %s: agents give up after 80s", c.Agents.PollHold, maxPollHold)}
+	case c.ShutdownTimeout < 0:
+		return &problem{"shutdownTimeout", fmt.Sprintf("%s is negative: write 0s to stop at once", c.ShutdownTimeout)}
+	}
+	for i, b := range c.Revisions.Buckets {
+		if !bucketForm.MatchString(b) {
+			return &problem{fmt.Sprintf("revisions.buckets[%d]", i), fmt.Sprintf("%q is no bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens", b)}
+		}
+	}
+	if p := c.checkEndpoint(); p != nil {
+		return p
+	}
+	return c.checkTransport()
+}
+
+func (c Config) checkEndpoint() *problem {
+	if c.Endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return &problem{"endpoint", fmt.Sprintf("%q is not a URL such as https://deploy.example.com", c.Endpoint)}
+	}
+	return nil
+}
+
+// checkTransport refuses what would send signatures and bundles in the clear over a network, unless that is asked for.
+func (c Config) checkTransport() *problem {
+	switch {
+	case c.TLS.Cert != "" && c.TLS.Key == "":
+		return &problem{"tls.cert", "is given without tls.key: give both"}
+	case c.TLS.Key != "" && c.TLS.Cert == "":
+		return &problem{"tls.key", "is given without tls.cert: give both"}
+	case !c.TLS.On() && !c.InsecurePlainHTTP && !Loopback(c.Listen):
+		return &problem{"listen", fmt.Sprintf("%s can be reached from other machines, and without TLS: give tls.cert and tls.key, "+
+			"or listen on 127.0.0.1, or set insecurePlainHttp (flag --insecure-plain-http) when something in front speaks TLS", c.Listen)}
+	}
+	return nil
+}
+
+// Loopback reports whether only this machine reaches the address.
+func Loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,104 @@
+// Package config is what an operator can say to a Crossfade server: one YAML file, then CROSSFADE_* environment variables, then flags, each
+// later one over the earlier. Every key has a default, so that saying nothing works.
+//
+// It owns the keys, their defaults, and what is refused: a key or a variable that does not exist (it is a typing error, and the server would
+// otherwise run with something else than was meant), a value of the wrong kind, a value out of its range; each with the file and line, or
+// the variable, or the flag that it came from. It opens and starts nothing. Its functions are pure but for reading the one file.
+package config
+
+import "time"
+
+// Config is everything that can be configured. The tags are the keys in the file.
+type Config struct {
+	// Listen is the host:port of the one endpoint for all services; port 0 takes a free one.
+	Listen string `koanf:"listen"`
+	// Data is the directory that holds everything that must survive; made when it is missing.
+	Data string `koanf:"data"`
+	// Region is the one region that the server is in.
+	Region string `koanf:"region"`
+	// Account is the account of the root key, twelve digits.
+	Account string `koanf:"account"`
+	// Endpoint is the URL by which clients reach the server, when that is not the one it listens on. Empty: made of Listen.
+	Endpoint string `koanf:"endpoint"`
+	// InsecurePlainHTTP allows plain HTTP on an address that other machines can reach.
+	InsecurePlainHTTP bool          `koanf:"insecurePlainHttp"`
+	TLS               TLS           `koanf:"tls"`
+	Log               Log           `koanf:"log"`
+	Agents            Agents        `koanf:"agents"`
+	Revisions         Revisions     `koanf:"revisions"`
+	LoadBalancer      LoadBalancer  `koanf:"loadBalancer"`
+	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
+}
+
+// TLS is the server's certificate. Both members empty: plain HTTP.
+type TLS struct {
+	Cert string `koanf:"cert"` // a PEM file, the server's certificate first
+	Key  string `koanf:"key"`  // a PEM file
+}
+
+// On reports whether the endpoint speaks HTTPS.
+func (t TLS) On() bool { return t.Cert != "" }
+
+// Log says what is logged on standard error.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn or error
+	Format string `koanf:"format"` // text or json
+}
+
+// Agents is what concerns the hosts.
+type Agents struct {
+	// PollHold is how long a poll without work is held: below the 80 s after which agents give up, and below the idle timeout of what stands
+	// between them and the server.
+	PollHold time.Duration `koanf:"pollHold"`
+}
+
+// Revisions is where bundles are kept.
+type Revisions struct {
+	// Buckets are made in the built-in store at start, unless they are there.
+	Buckets []string `koanf:"buckets"`
+}
+
+// LoadBalancer is the built-in load balancer. Without listeners it only keeps what is registered.
+type LoadBalancer struct {
+	Listeners    []Listener    `koanf:"listeners"`
+	TargetGroups []TargetGroup `koanf:"targetGroups"`
+}
+
+// Listener is an address that takes HTTP requests.
+type Listener struct {
+	Name    string    `koanf:"name"` // empty: the address
+	Address string    `koanf:"address"`
+	Forward []Forward `koanf:"forward"`
+}
+
+// Forward is a target group's share of a listener's requests.
+type Forward struct {
+	TargetGroup string `koanf:"targetGroup"`
+	Weight      int    `koanf:"weight"`
+}
+
+// TargetGroup is a set of targets with a common health check. Zero members mean the load balancer's defaults.
+type TargetGroup struct {
+	Name                string        `koanf:"name"`
+	Port                int           `koanf:"port"` // of targets whose address names none
+	DeregistrationDelay time.Duration `koanf:"deregistrationDelay"`
+	HealthCheck         HealthCheck   `koanf:"healthCheck"`
+}
+
+// HealthCheck is how the targets of a group are probed.
+type HealthCheck struct {
+	Path               string        `koanf:"path"`
+	Interval           time.Duration `koanf:"interval"`
+	Timeout            time.Duration `koanf:"timeout"`
+	HealthyThreshold   int           `koanf:"healthyThreshold"`
+	UnhealthyThreshold int           `koanf:"unhealthyThreshold"`
+	Matcher            string        `koanf:"matcher"` // status codes such as "200" or "200-399"
+}
+
+// Default is the configuration of a server to which nothing is said.
+func Default() Config {
+	return Config{
+		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
+		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 50 * time.Second}, ShutdownTimeout: 30 * time.Second,
+	}
+}

@@ -4,7 +4,14 @@
 // caller asks WhatIsSo until the wish is Settled. Drivers are siblings that import this package; traffictest is the suite that each passes.
 package traffic
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrUnknownTargetGroup is wrapped by MakeSo and WhatIsSo when the load balancer does not have a target group that they were given. MakeSo has
+// then changed nothing.
+var ErrUnknownTargetGroup = errors.New("unknown target group")
 
 // Want is the wished-for state of one instance in a set of target groups. A Want with a lower Generation than the newest seen for the same
 // instance and target group is ignored.

@@ -1,0 +1,177 @@
+package builtin_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crossfade/internal/lb"
+	"crossfade/internal/traffic"
+	"crossfade/internal/traffic/builtin"
+	"crossfade/internal/traffic/traffictest"
+)
+
+// memory is a Registry that outlives the router, as a database would.
+type memory struct {
+	mu    sync.Mutex
+	saved map[[2]string]builtin.Registration
+	fail  error
+	saves int
+}
+
+func (m *memory) Load(context.Context) ([]builtin.Registration, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.saved)), m.fail
+}
+
+func (m *memory) Save(_ context.Context, registrations []builtin.Registration) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.saves++
+	for _, r := range registrations {
+		m.saved[[2]string{r.TargetGroup, r.Instance}] = r
+	}
+	return nil
+}
+
+func newMemory() *memory { return &memory{saved: make(map[[2]string]builtin.Registration)} }
+
+const delay = 3 * time.Second
+
+func config() lb.Config {
+	var c lb.Config
+	for _, name := range []string{"blue", "green"} {
+		c.TargetGroups = append(c.TargetGroups, lb.TargetGroupConfig{
+			Name: name, HealthCheck: lb.HealthCheck{Path: "/health", Interval: 100 * time.Millisecond}, DeregistrationDelay: delay,
+		})
+		c.Listeners = append(c.Listeners, lb.ListenerConfig{Name: name, Address: "127.0.0.1:0", Forward: []lb.Forward{{TargetGroup: name}}})
+	}
+	return c
+}
+
+// boot starts a balancer with its driver, as a server does.
+func boot(t *testing.T, m *memory) (*lb.Balancer, *builtin.Router) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	b, err := lb.New(config(), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := builtin.New(t.Context(), b, m, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill(t, b) })
+	return b, r
+}
+
+// kill ends a balancer without a farewell.
+func kill(t *testing.T, b *lb.Balancer) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := b.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	traffictest.Run(t, func(t *testing.T) *traffictest.Fixture {
+		m := newMemory()
+		b, r := boot(t, m)
+		return &traffictest.Fixture{
+			Router: r, TargetGroups: []string{"blue", "green"},
+			URL: func(g string) string { return "http://" + b.ListenerAddress(g) },
+			Restart: func(f *traffictest.Fixture) {
+				kill(t, b)
+				b, f.Router = boot(t, m)
+			},
+		}
+	})
+}
+
+func TestNothingIsDoneThatIsNotSaved(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	_, r := boot(t, m)
+	m.fail = errors.New("disk full")
+	want := traffic.Want{TargetGroups: []string{"blue"}, Instance: "i-1", Address: "127.0.0.1:9", In: true, Generation: 1}
+	if err := r.MakeSo(t.Context(), want); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("got %v", err)
+	}
+	observed, err := r.WhatIsSo(t.Context(), []string{"blue"}, "i-1")
+	if err != nil || observed[0].State != traffic.StateAbsent || observed[0].Generation != 0 {
+		t.Errorf("got %+v %v", observed, err)
+	}
+	m.fail = nil
+	if err := r.MakeSo(t.Context(), want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKnownWishIsNotSavedAgain(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	_, r := boot(t, m)
+	want := traffic.Want{TargetGroups: []string{"blue", "green"}, Instance: "i-1", Address: "127.0.0.1:9", In: true, Generation: 1}
+	for range 3 {
+		if err := r.MakeSo(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.saves != 1 {
+		t.Errorf("saved %d times", m.saves)
+	}
+}
+
+func TestImpossibleWishesAreRefused(t *testing.T) {
+	t.Parallel()
+	_, r := boot(t, newMemory())
+	for want, w := range map[string]traffic.Want{
+		"names no instance":        {TargetGroups: []string{"blue"}},
+		"its address is not known": {TargetGroups: []string{"blue"}, Instance: "i-1", In: true},
+		"no default port":          {TargetGroups: []string{"blue"}, Instance: "i-1", In: true, Address: "10.0.0.1"},
+		"neither an IP address":    {TargetGroups: []string{"blue"}, Instance: "i-1", In: true, Address: "nonsense"},
+	} {
+		if err := r.MakeSo(t.Context(), w); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestRegistrationsOfVanishedTargetGroupsAreKept(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.saved[[2]string{"old", "i-1"}] = builtin.Registration{TargetGroup: "old", Instance: "i-1", Address: "127.0.0.1:9", In: true, Generation: 1}
+	boot(t, m)
+	if len(m.saved) != 1 {
+		t.Errorf("got %v", m.saved)
+	}
+}
+
+func TestLoadError(t *testing.T) {
+	t.Parallel()
+	m := newMemory()
+	m.fail = errors.New("disk gone")
+	b, err := lb.New(config(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := builtin.New(t.Context(), b, m, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("no error")
+	}
+}

@@ -1,0 +1,189 @@
+package traffictest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"crossfade/internal/traffic"
+)
+
+func draining(t *testing.T, f *Fixture) {
+	g := f.TargetGroups[0]
+	entered, leave := make(chan struct{}), make(chan struct{})
+	old := newApp(t, "v1", func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-leave
+	})
+	f.must(t, old.in(1, g))
+	answer := make(chan string)
+	go func() { answer <- f.ask(t, g) }()
+	<-entered
+	next := newApp(t, "v2", nil)
+	f.must(t, next.in(1, g))
+	f.wish(t, old.out(2, g))
+	if s := f.state(t, old, g); s != traffic.StateDraining {
+		t.Errorf("with a request under way the instance is %s", s)
+	}
+	for range 5 {
+		if got := f.ask(t, g); got != "v2" {
+			t.Errorf("while v1 is draining, %q answered", got)
+		}
+	}
+	if s := f.state(t, old, g); s != traffic.StateDraining {
+		t.Errorf("with a request under way the instance is %s", s)
+	}
+	close(leave)
+	if got := <-answer; got != "v1" {
+		t.Errorf("the request under way was answered by %q", got)
+	}
+	f.settle(t, old.out(2, g))
+}
+
+func stuck(t *testing.T, f *Fixture) {
+	g := f.TargetGroups[0]
+	entered, leave := make(chan struct{}), make(chan struct{})
+	old := newApp(t, "v1", func(http.ResponseWriter, *http.Request) {
+		entered <- struct{}{}
+		<-leave
+	})
+	t.Cleanup(func() { close(leave) }) // before the application's own clean-up, which waits for its requests
+	f.must(t, old.in(1, g))
+	ended := make(chan error)
+	go func() { ended <- send(http.DefaultClient, http.MethodPost, f.URL(g)) }()
+	<-entered
+	f.must(t, old.out(2, g))
+	if err := <-ended; err == nil {
+		t.Error("the request that never ended was answered")
+	}
+}
+
+func comeBack(t *testing.T, f *Fixture) {
+	g := f.TargetGroups[0]
+	entered, leave := make(chan struct{}, 1), make(chan struct{})
+	a := newApp(t, "v1", func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case entered <- struct{}{}: // the first request only
+			<-leave
+		default:
+		}
+	})
+	f.must(t, a.in(1, g))
+	answer := make(chan string)
+	go func() { answer <- f.ask(t, g) }()
+	eventually(t, "a request is under way", func() bool { return len(entered) == 1 })
+	f.wish(t, a.out(2, g))
+	f.must(t, a.in(3, g))
+	if got := f.ask(t, g); got != "v1" {
+		t.Errorf("%q answered", got)
+	}
+	close(leave)
+	if got := <-answer; got != "v1" {
+		t.Errorf("the request under way was answered by %q", got)
+	}
+}
+
+// pressure sends requests at about the given rate until stop, which returns how many and what went wrong.
+func pressure(t *testing.T, url func() string, method string, perSecond int) (stop func() (total int64, failures []string)) {
+	t.Helper()
+	const connections = 40
+	var (
+		wg       sync.WaitGroup
+		total    atomic.Int64
+		mu       sync.Mutex
+		failures []string
+	)
+	end := make(chan struct{})
+	for range connections {
+		wg.Go(func() {
+			transport := &http.Transport{MaxIdleConnsPerHost: 1}
+			defer transport.CloseIdleConnections()
+			client := &http.Client{Transport: transport, Timeout: patience}
+			tick := time.NewTicker(time.Second * connections / time.Duration(perSecond))
+			defer tick.Stop()
+			for {
+				select {
+				case <-end:
+					return
+				case <-tick.C:
+				}
+				total.Add(1)
+				if err := send(client, method, url()); err != nil {
+					mu.Lock()
+					failures = append(failures, err.Error())
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	return func() (int64, []string) {
+		close(end)
+		wg.Wait()
+		return total.Load(), failures
+	}
+}
+
+func send(client *http.Client, method, url string) error {
+	body := ""
+	if method == http.MethodPost {
+		body = "an order that must arrive once"
+	}
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	got, err := io.ReadAll(r.Body)
+	if e := r.Body.Close(); err == nil {
+		err = e
+	}
+	if err == nil && (r.StatusCode != http.StatusOK || string(got) != body) {
+		err = fmt.Errorf("%s: %q", r.Status, got)
+	}
+	return err
+}
+
+// swapUnderLoad reroutes back and forth, and stops each original, connections and all, in the moment in which it is out.
+func swapUnderLoad(t *testing.T, f *Fixture, method string) {
+	const swaps, rate = 8, 1000
+	g := f.TargetGroups[0]
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		if method == http.MethodPost {
+			time.Sleep(50 * time.Millisecond) // the work that a POST takes
+		}
+		if _, err := io.Copy(w, r.Body); err != nil {
+			t.Log("application:", err)
+		}
+	}
+	old := newApp(t, "v0", handle)
+	f.must(t, old.in(1, g))
+	stop := pressure(t, func() string { return f.URL(g) }, method, rate)
+	for i := range swaps {
+		next := newApp(t, fmt.Sprintf("v%d", i+1), handle)
+		f.must(t, next.in(1, g))
+		eventually(t, "requests arrive at the replacement", func() bool { return next.handled.Load() > 20 })
+		f.must(t, old.out(2, g))
+		handled := old.handled.Load()
+		old.CloseClientConnections()
+		if err := old.Listener.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := old.handled.Load(); n != handled {
+			t.Errorf("%s got %d requests after it was out", old.name, n-handled)
+		}
+		old = next
+	}
+	total, failures := stop()
+	t.Logf("%d requests, %d lost", total, len(failures))
+	if len(failures) > 0 {
+		t.Errorf("%d of %d requests were lost, the first: %s", len(failures), total, failures[0])
+	}
+}

@@ -1,0 +1,195 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"crossfade/internal/sigv4"
+)
+
+// Record is an access key as it is stored.
+type Record struct {
+	AccessKeyID  string
+	SealedSecret []byte
+	Principal    Principal
+	CreatedAt    time.Time
+	ExpiresAt    time.Time // zero: never
+	Disabled     bool
+}
+
+// ErrNoKey is what a KeyStore answers for an access key that there is not.
+var ErrNoKey = errors.New("no such access key")
+
+// KeyStore keeps access keys. Writes are durable when they return.
+type KeyStore interface {
+	// PutKey adds a key or replaces the one of the same id.
+	PutKey(ctx context.Context, r Record) error
+	Key(ctx context.Context, accessKeyID string) (Record, error)
+	// Keys lists the keys of a principal; an empty ARN lists the account's.
+	Keys(ctx context.Context, account, arn string) ([]Record, error)
+	// DeleteKey answers ErrNoKey when there is none.
+	DeleteKey(ctx context.Context, accessKeyID string) error
+}
+
+// Keys gives out and looks up access keys.
+type Keys struct {
+	store  KeyStore
+	sealer sealer
+	now    func() time.Time
+
+	mu    sync.Mutex
+	cache map[string]opened
+}
+
+type opened struct {
+	record Record
+	secret string
+	at     time.Time
+}
+
+const (
+	// maxCached bounds the cache; when it is full it starts anew.
+	maxCached = 16_384
+	// cacheFor is how long another process's change of a key may go unnoticed.
+	cacheFor = 30 * time.Second
+)
+
+var _ sigv4.Keys = (*Keys)(nil)
+
+// NewKeys opens the keys of a store whose secrets are sealed under the key file's content.
+func NewKeys(store KeyStore, keyFile []byte, now func() time.Time) (*Keys, error) {
+	s, err := newSealer(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Keys{store: store, sealer: s, now: now, cache: map[string]opened{}}, nil
+}
+
+// Put adds a key for a principal, or replaces the secret of one. expires may be zero.
+func (k *Keys) Put(ctx context.Context, c sigv4.Credential, p Principal, expires time.Time) error {
+	r := Record{AccessKeyID: c.AccessKeyID, SealedSecret: k.sealer.seal(c.AccessKeyID, c.SecretAccessKey), Principal: p, CreatedAt: k.now().UTC(), ExpiresAt: expires}
+	if err := k.store.PutKey(ctx, r); err != nil {
+		return fmt.Errorf("keep access key %s: %w", c.AccessKeyID, err)
+	}
+	k.forget(c.AccessKeyID)
+	return nil
+}
+
+// Create makes a fresh key for a principal. Its secret is returned here and nowhere else.
+func (k *Keys) Create(ctx context.Context, p Principal) (sigv4.Credential, error) {
+	c := NewCredential()
+	return c, k.Put(ctx, c, p, time.Time{})
+}
+
+// Delete takes a key away at once.
+func (k *Keys) Delete(ctx context.Context, accessKeyID string) error {
+	defer k.forget(accessKeyID)
+	if err := k.store.DeleteKey(ctx, accessKeyID); err != nil {
+		return fmt.Errorf("delete access key %s: %w", accessKeyID, err)
+	}
+	return nil
+}
+
+// List lists the keys of a principal, without their secrets.
+func (k *Keys) List(ctx context.Context, account, arn string) ([]Record, error) {
+	records, err := k.store.Keys(ctx, account, arn)
+	if err != nil {
+		return nil, fmt.Errorf("list access keys: %w", err)
+	}
+	for i := range records {
+		records[i].SealedSecret = nil
+	}
+	return records, nil
+}
+
+// EnsureRoot makes the given credential the root's. Without one it makes a fresh root key if the account has none yet, and returns it: the only
+// time that its secret can be seen. The zero Credential means that there was nothing to make.
+func (k *Keys) EnsureRoot(ctx context.Context, account string, given sigv4.Credential) (sigv4.Credential, error) {
+	root := Principal{ARN: RootARN(account), Account: account, Kind: Root}
+	if given.AccessKeyID != "" || given.SecretAccessKey != "" {
+		if len(given.AccessKeyID) < 3 || len(given.SecretAccessKey) < 8 {
+			return sigv4.Credential{}, errors.New("the root access key needs an id of at least 3 characters and a secret of at least 8: set both CROSSFADE_ROOT_ACCESS_KEY_ID and CROSSFADE_ROOT_SECRET_ACCESS_KEY")
+		}
+		return sigv4.Credential{}, k.Put(ctx, given, root, time.Time{})
+	}
+	have, err := k.store.Keys(ctx, account, root.ARN)
+	if err != nil {
+		return sigv4.Credential{}, fmt.Errorf("look for a root access key: %w", err)
+	}
+	if len(have) > 0 {
+		return sigv4.Credential{}, nil
+	}
+	return k.Create(ctx, root)
+}
+
+// Secret implements sigv4.Keys.
+func (k *Keys) Secret(ctx context.Context, accessKeyID, sessionToken string) (string, error) {
+	o, err := k.open(ctx, accessKeyID)
+	switch {
+	case errors.Is(err, ErrNoKey):
+		return "", sigv4.ErrUnknownKey
+	case err != nil:
+		return "", err
+	case o.record.Disabled, sessionToken != "":
+		// No temporary keys are given out, so no token can be right.
+		return "", sigv4.ErrUnknownKey
+	case !o.record.ExpiresAt.IsZero() && !k.now().Before(o.record.ExpiresAt):
+		return "", sigv4.ErrExpiredKey
+	}
+	return o.secret, nil
+}
+
+// Principal is whose key it is.
+func (k *Keys) Principal(ctx context.Context, accessKeyID string) (Principal, error) {
+	o, err := k.open(ctx, accessKeyID)
+	return o.record.Principal, err
+}
+
+func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
+	now := k.now()
+	k.mu.Lock()
+	o, ok := k.cache[accessKeyID]
+	k.mu.Unlock()
+	if ok && now.Sub(o.at) < cacheFor {
+		return o, nil
+	}
+	r, err := k.store.Key(ctx, accessKeyID)
+	if err != nil {
+		return opened{}, fmt.Errorf("look up access key %q: %w", accessKeyID, err)
+	}
+	secret, err := k.sealer.open(accessKeyID, r.SealedSecret)
+	if err != nil {
+		return opened{}, err
+	}
+	o = opened{record: r, secret: secret, at: now}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.cache) >= maxCached {
+		k.cache = map[string]opened{}
+	}
+	k.cache[accessKeyID] = o
+	return o, nil
+}
+
+func (k *Keys) forget(accessKeyID string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.cache, accessKeyID)
+}
+
+// NewCredential draws an access key of the form that AWS tools expect.
+func NewCredential() sigv4.Credential {
+	id, secret := make([]byte, 10), make([]byte, 30)
+	rand.Read(id) // never fails
+	rand.Read(secret)
+	return sigv4.Credential{
+		AccessKeyID:     "AKIA" + base32.StdEncoding.EncodeToString(id),
+		SecretAccessKey: base64.RawStdEncoding.EncodeToString(secret),
+	}
+}

@@ -1,0 +1,106 @@
+package auth
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// KeySize is the length of a key file, in bytes.
+const KeySize = 32
+
+// OpenKeyFile reads the key file at the path, or makes one of mode 0600. A file that others may read is refused: what was sealed under it is
+// no secret any more.
+func OpenKeyFile(path string) ([]byte, error) {
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeKeyFile(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read key file: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read key file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		return nil, fmt.Errorf("key file %s has mode %04o, so others than its owner can read it: set 0600 and give out new access keys", path, info.Mode().Perm())
+	}
+	if len(key) != KeySize {
+		return nil, fmt.Errorf("key file %s has %d bytes, not %d: restore it from a backup, because the secrets in the store can't be opened without it", path, len(key), KeySize)
+	}
+	return key, nil
+}
+
+func makeKeyFile(path string) (key []byte, err error) {
+	key = make([]byte, KeySize)
+	rand.Read(key) // never fails
+	// A rename makes the file appear whole or not at all.
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("make key file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if _, err = f.Write(key); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, fmt.Errorf("write key file: %w", err)
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return nil, fmt.Errorf("make key file: %w", err)
+	}
+	return key, nil
+}
+
+// Derive makes a key for one purpose from the key file, so that no two purposes share one.
+func Derive(key []byte, purpose string) ([]byte, error) {
+	k, err := hkdf.Key(sha256.New, key, nil, "crossfade "+purpose, KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
+	}
+	return k, nil
+}
+
+// sealer encrypts secrets with AES-256-GCM, bound to the access key that they belong to.
+type sealer struct{ aead cipher.AEAD }
+
+func newSealer(key []byte) (sealer, error) {
+	k, err := Derive(key, "access key secrets")
+	if err != nil {
+		return sealer{}, err
+	}
+	block, err := aes.NewCipher(k)
+	if err != nil {
+		return sealer{}, fmt.Errorf("set up encryption: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return sealer{}, fmt.Errorf("set up encryption: %w", err)
+	}
+	return sealer{aead}, nil
+}
+
+func (s sealer) seal(accessKeyID, secret string) []byte {
+	return s.aead.Seal(nil, nil, []byte(secret), []byte(accessKeyID))
+}
+
+func (s sealer) open(accessKeyID string, sealed []byte) (string, error) {
+	secret, err := s.aead.Open(nil, nil, sealed, []byte(accessKeyID))
+	if err != nil {
+		return "", fmt.Errorf("open the secret of access key %s: it was sealed under another key file: %w", accessKeyID, err)
+	}
+	return string(secret), nil
+}

@@ -1,0 +1,367 @@
+// Package edge is the one endpoint: it takes every request, finds out which service it is for, verifies its signature, and hands it on.
+//
+// It owns the order of the checks (size, target, signature; parsing, authorisation and the operation follow behind the codec), the limits, the
+// request id on every answer, the audit line of each call that changes something, and draining. Which service a request is for is said by its
+// X-Amz-Target or its path, and the credential scope of its signature must agree. It knows no operation's meaning.
+package edge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"crossfade/internal/auth"
+	"crossfade/internal/awsjson"
+	"crossfade/internal/sigv4"
+	"crossfade/internal/wire"
+)
+
+// MaxJSONBody is the largest body of a call of a JSON service.
+const MaxJSONBody = 1 << 20
+
+// bodyTime is how long a client may take to send a JSON body.
+const bodyTime = 30 * time.Second
+
+// OperatorPath begins the paths of the operator's own calls, which no AWS service has.
+const OperatorPath = "/crossfade/"
+
+// Objects is the S3 part. The edge has verified the request before ServeObject, and judges the body while ServeObject reads it.
+type Objects interface {
+	// Operation names what an S3 request asks for: GetObject, PutObject …
+	Operation(r *http.Request) string
+	ServeObject(w http.ResponseWriter, r *http.Request, body *sigv4.Body)
+	// Refuse answers with an error in S3's form.
+	Refuse(w http.ResponseWriter, r *http.Request, code, message string)
+}
+
+// Principals finds whose access key signed.
+type Principals interface {
+	Principal(ctx context.Context, accessKeyID string) (auth.Principal, error)
+}
+
+// Observe is told of every answered call, for metrics.
+type Observe func(service, operation, code string, took time.Duration)
+
+// Config is what an Edge needs. All of it is required, except Operator.
+type Config struct {
+	JSON     *awsjson.Handler
+	Objects  Objects
+	Operator http.Handler // the calls under OperatorPath; nil: none
+	// Pages are the paths that need no signature: /healthz, /readyz, /metrics, and GET / for agents that look whether anybody is there.
+	Pages        map[string]http.Handler
+	Verifier     *sigv4.Verifier
+	Principals   Principals
+	NewRequestID func() string
+	Observe      Observe
+	Log          *slog.Logger
+}
+
+// Edge is the endpoint's handler.
+type Edge struct {
+	cfg      Config
+	draining atomic.Bool
+	drained  context.Context
+	drain    context.CancelFunc
+}
+
+// New makes the endpoint.
+func New(c Config) *Edge {
+	e := &Edge{cfg: c}
+	e.drained, e.drain = context.WithCancel(context.Background())
+	return e
+}
+
+// Drain refuses what comes from now on and answers held polls. The calls under way go on: http.Server.Shutdown waits for them.
+func (e *Edge) Drain() {
+	e.draining.Store(true)
+	e.drain()
+}
+
+// ServeHTTP implements http.Handler.
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := e.cfg.NewRequestID()
+	w.Header().Set("X-Amzn-Requestid", id)
+	r = r.WithContext(awsjson.WithRequestID(r.Context(), id))
+	signed := r.Header.Get("Authorization") != "" || r.URL.Query().Has("X-Amz-Signature")
+	if page, ok := e.cfg.Pages[r.URL.Path]; ok && !signed && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		page.ServeHTTP(w, r)
+		return
+	}
+	c := &call{edge: e, w: w, r: r, begun: time.Now()}
+	defer c.done()
+	switch {
+	case e.cfg.Operator != nil && strings.HasPrefix(r.URL.Path, OperatorPath):
+		c.operator()
+	case r.Header.Get("X-Amz-Target") != "" || !c.looksLikeS3():
+		c.json()
+	default:
+		c.objects()
+	}
+}
+
+// call is one request on its way.
+type call struct {
+	edge  *Edge
+	w     http.ResponseWriter
+	r     *http.Request
+	begun time.Time
+
+	service, operation string
+	caller             auth.Caller
+	code               string // of the refusal, empty on success
+	changes            bool   // the call may change something
+}
+
+// looksLikeS3 tells requests without a target apart: S3 has paths and methods, and the scope of its signature says s3.
+func (c *call) looksLikeS3() bool {
+	claim, err := sigv4.Parse(c.r)
+	if err == nil {
+		return claim.Service == auth.ServiceRevisions
+	}
+	return c.r.Method != http.MethodPost || c.r.URL.Path != "/"
+}
+
+func (c *call) json() {
+	e := c.edge
+	c.service = "unknown"
+	body, err := c.readBody()
+	if err != nil {
+		c.refuseJSON(err)
+		return
+	}
+	target := c.r.Header.Get("X-Amz-Target")
+	route, ok := e.cfg.JSON.Lookup(target)
+	if !ok || c.r.Method != http.MethodPost {
+		c.refuseJSON(awsjson.UnknownTarget(target))
+		return
+	}
+	c.service, c.operation = route.Service.SigningNames[0], route.Op.Name
+	c.changes = changesSomething(c.service, c.operation)
+	if e.draining.Load() {
+		c.refuseJSON(wire.Errorf(awsjson.ServiceUnavailable, "The server is stopping; try again."))
+		return
+	}
+	ctx, err := c.authenticate(body, route.Service.SigningNames...)
+	if err != nil {
+		c.refuseJSON(err)
+		return
+	}
+	// A poll that is held does not hold up a server that stops.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if c.service == auth.ServiceHost {
+		defer context.AfterFunc(e.drained, cancel)()
+	}
+	c.code = string(e.cfg.JSON.Serve(ctx, c.w, route, body).Code)
+}
+
+func (c *call) refuseJSON(err error) {
+	ctx := c.r.Context()
+	var refused *sigv4.Error
+	if errors.As(err, &refused) {
+		err = &wire.Error{Code: wire.Code(refused.Code), Message: refused.Message}
+	}
+	var denied *auth.DeniedError
+	if errors.As(err, &denied) {
+		err = &wire.Error{Code: awsjson.AccessDenied, Message: denied.Error()}
+	}
+	c.code = string(c.edge.cfg.JSON.Refuse(ctx, c.w, err).Code)
+}
+
+// readBody reads the whole body of a JSON call, no more than it may have.
+func (c *call) readBody() ([]byte, error) {
+	// Not every ResponseWriter of a test has deadlines; where there are none, the server's own hold.
+	if err := http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if n := c.r.ContentLength; n > 0 && n <= MaxJSONBody {
+		b.Grow(int(n) + 1)
+	}
+	_, err := b.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, MaxJSONBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, wire.Errorf(awsjson.RequestEntityTooLarge, "The body is larger than the %d bytes that a call may have.", tooLarge.Limit)
+	case err != nil:
+		return nil, wire.Errorf(awsjson.Serialization, "The body could not be read to its end.")
+	}
+	// A held poll must outlive the deadline of its body.
+	if err := http.NewResponseController(c.w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// authenticate verifies the signature, for one of the services, and returns a context that carries the caller.
+func (c *call) authenticate(body []byte, services ...string) (context.Context, error) {
+	v, err := c.verify(body, services...)
+	if err != nil {
+		return nil, err
+	}
+	return c.identify(v)
+}
+
+func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
+	v, err := c.edge.cfg.Verifier.Verify(c.r.Context(), c.r, body)
+	if err != nil {
+		return v, err
+	}
+	for _, s := range services {
+		if v.Service == s {
+			return v, nil
+		}
+	}
+	return v, &sigv4.Error{Code: sigv4.InvalidSignature, S3Code: "AuthorizationHeaderMalformed",
+		Message: "Credential should be scoped to service " + strings.Join(services, " or ") + ", not " + v.Service + "."}
+}
+
+func (c *call) identify(v sigv4.Verified) (context.Context, error) {
+	p, err := c.edge.cfg.Principals.Principal(c.r.Context(), v.AccessKeyID)
+	if err != nil {
+		return nil, err
+	}
+	address, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		address = c.r.RemoteAddr
+	}
+	c.caller = auth.Caller{Principal: p, AccessKeyID: v.AccessKeyID, Address: address}
+	return auth.WithCaller(c.r.Context(), c.caller), nil
+}
+
+func (c *call) objects() {
+	e := c.edge
+	c.service = auth.ServiceRevisions
+	c.operation = e.cfg.Objects.Operation(c.r)
+	c.changes = c.r.Method != http.MethodGet && c.r.Method != http.MethodHead
+	if e.draining.Load() {
+		c.refuseObject("ServiceUnavailable", "The server is stopping; try again.")
+		return
+	}
+	v, err := c.verify(nil, auth.ServiceRevisions)
+	var ctx context.Context
+	if err == nil {
+		ctx, err = c.identify(v)
+	}
+	if err == nil {
+		err = auth.Authorize(c.caller.Principal, c.service, c.operation, "arn:aws:s3:::"+strings.TrimPrefix(c.r.URL.Path, "/"))
+	}
+	if err != nil {
+		code, message := objectError(err)
+		if code == "InternalError" {
+			e.cfg.Log.Error("request not authenticated for a fault of our own", "requestId", awsjson.RequestID(c.r.Context()), "error", err)
+		}
+		c.refuseObject(code, message)
+		return
+	}
+	w := &statusWriter{ResponseWriter: c.w}
+	e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body))
+	if w.status >= 400 {
+		c.code = http.StatusText(w.status)
+	}
+}
+
+func objectError(err error) (code, message string) {
+	var refused *sigv4.Error
+	var denied *auth.DeniedError
+	switch {
+	case errors.As(err, &refused):
+		code = refused.S3Code
+		if code == "" {
+			code = "AccessDenied"
+		}
+		return code, refused.Message
+	case errors.As(err, &denied):
+		return "AccessDenied", denied.Error()
+	default:
+		return "InternalError", "An unexpected fault; see the server's log for this request id."
+	}
+}
+
+func (c *call) refuseObject(code, message string) {
+	c.code = code
+	c.edge.cfg.Objects.Refuse(c.w, c.r, code, message)
+}
+
+// operator serves the calls that no AWS service has.
+func (c *call) operator() {
+	c.service = auth.ServiceOperator
+	c.operation = strings.TrimPrefix(c.r.URL.Path, OperatorPath)
+	c.changes = c.r.Method != http.MethodGet
+	body, err := c.readBody()
+	if err != nil {
+		c.refuseJSON(err)
+		return
+	}
+	ctx, err := c.authenticate(body, auth.ServiceOperator)
+	if err == nil {
+		err = auth.Authorize(c.caller.Principal, c.service, c.operation, "*")
+	}
+	if err != nil {
+		c.refuseJSON(err)
+		return
+	}
+	r := c.r.WithContext(ctx)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	w := &statusWriter{ResponseWriter: c.w}
+	c.edge.cfg.Operator.ServeHTTP(w, r)
+	if w.status >= 400 {
+		c.code = http.StatusText(w.status)
+	}
+}
+
+// done tells metrics and the audit log what became of the call.
+func (c *call) done() {
+	operation := c.operation
+	if operation == "" || c.service == auth.ServiceOperator {
+		operation = "unknown"
+	}
+	c.edge.cfg.Observe(c.service, operation, c.code, time.Since(c.begun))
+	if !c.changes {
+		return
+	}
+	decision := "allowed"
+	if c.caller.ARN == "" || strings.HasPrefix(c.code, "AccessDenied") {
+		decision = "denied"
+	}
+	c.edge.cfg.Log.Info("audit", "requestId", awsjson.RequestID(c.r.Context()), "principal", c.caller.ARN, "accessKey", c.caller.AccessKeyID,
+		"from", c.r.RemoteAddr, "service", c.service, "operation", c.operation, "decision", decision, "code", c.code)
+}
+
+// changesSomething reports whether an operation of a JSON service may change what is stored. The agents' own reports are progress, which the
+// journal keeps.
+func changesSomething(service, operation string) bool {
+	if service != auth.ServiceControl {
+		return false
+	}
+	for _, reading := range []string{"Get", "List", "BatchGet"} {
+		if strings.HasPrefix(operation, reading) {
+			return false
+		}
+	}
+	return true
+}
+
+// statusWriter remembers the status of an answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

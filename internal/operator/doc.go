@@ -1,0 +1,57 @@
+// Package operator is what only the operator of a server does over its endpoint: to make a host, with its registration, its tags and its
+// access key in one go, and to take it away again.
+//
+// AWS spreads this over two services and three tools. The operations here are one small awsJson service with the signing name "crossfade", so
+// they come through the same door, are signed, authorised, counted and logged like all others, and need no door of their own. What they do is
+// done by the control API; the package owns only the order, and that a refusal leaves nothing behind. [Client] is the other end, for the
+// command line. Both are safe for concurrent use.
+package operator
+
+import (
+	"crossfade/internal/wire"
+	"crossfade/internal/wire/control"
+)
+
+// SigningName is the service in the credential scope.
+const SigningName = "crossfade"
+
+const (
+	targetPrefix = "Crossfade_20260101"
+	addHost      = "AddHost"
+	removeHost   = "RemoveHost"
+)
+
+// AddHostInput asks for a host. Tags are optional.
+type AddHostInput struct {
+	Name *string       `json:"name,omitzero"`
+	Tags []control.Tag `json:"tags,omitzero"`
+}
+
+// AddHostOutput is the new host's identity. The secret is shown here and never again.
+type AddHostOutput struct {
+	Name            *string `json:"name,omitzero"`
+	ARN             *string `json:"arn,omitzero"` // of the registered instance
+	IAMUserARN      *string `json:"iamUserArn,omitzero"`
+	AccessKeyID     *string `json:"accessKeyId,omitzero"`
+	SecretAccessKey *string `json:"secretAccessKey,omitzero"`
+	Region          *string `json:"region,omitzero"`
+}
+
+// RemoveHostInput names a host.
+type RemoveHostInput struct {
+	Name *string `json:"name,omitzero"`
+}
+
+// Validate implements wire.Input.
+func (in *AddHostInput) Validate() []wire.Violation { return named(in.Name) }
+
+// Validate implements wire.Input.
+func (in *RemoveHostInput) Validate() []wire.Violation { return named(in.Name) }
+
+// named leaves the form of a name to the control API.
+func named(name *string) []wire.Violation {
+	if name != nil && *name != "" {
+		return nil
+	}
+	return []wire.Violation{{Path: "name", Shape: "InstanceName", Member: "name", Rule: wire.Required, Detail: "name the host"}}
+}

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxSize is far above any real AppSpec, in bytes.
-	maxSize = 1 << 20
+	// MaxSize is how large an AppSpec may be, in bytes: far above any real one.
+	MaxSize = 1 << 20
 	// maxVisits bounds the nodes that are read, counting a node again each time that an alias leads to it.
 	maxVisits = 200_000
 	// maxDepth bounds what aliases to themselves can do.

@@ -36,8 +36,8 @@ func Parse(name string, content []byte, host OS) (*Spec, error) {
 }
 
 func (d *document) load(content []byte) (*yaml.Node, error) {
-	if len(content) > maxSize {
-		return nil, d.problem(nil, "", "the file is %d bytes, more than the %d allowed", len(content), maxSize)
+	if len(content) > MaxSize {
+		return nil, d.problem(nil, "", "the file is %d bytes, more than the %d allowed", len(content), MaxSize)
 	}
 	var doc yaml.Node
 	if err := unmarshal(content, &doc); err != nil {

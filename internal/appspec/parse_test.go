@@ -185,7 +185,7 @@ func TestYAMLBombsAreRefused(t *testing.T) {
 	for name, content := range map[string]string{
 		"exploding merges": merges.String(),
 		"self":             "version: 0.0\nos: linux\nhooks: &h\n  <<: *h\n",
-		"large":            strings.Repeat("#", maxSize+1),
+		"large":            strings.Repeat("#", MaxSize+1),
 		"deep":             strings.Repeat("[", 100_000),
 	} {
 		if _, err := Parse("appspec.yml", []byte(content), Linux); err == nil {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -78,4 +80,12 @@ func Final(err error) bool {
 	default:
 		return f.Status >= 400 && f.Status < 500
 	}
+}
+
+// Transient tells whether an error is worth repeating the call: the server could not be reached or asks for patience. An answer that makes no
+// sense is neither transient nor final.
+func Transient(err error) bool {
+	var f *Failure
+	var network *url.Error
+	return (errors.As(err, &f) && !Final(err)) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
 }

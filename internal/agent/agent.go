@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"crossfade/internal/agent/archive"
+	"crossfade/internal/agent/bundle"
+	"crossfade/internal/agent/control"
+	"crossfade/internal/agent/install"
+	"crossfade/internal/agent/rootdir"
+	"crossfade/internal/agent/scriptlog"
+	"crossfade/internal/envelope"
+)
+
+// ErrAborted says that commands were killed in the end. They are reported as failed after the next start.
+var ErrAborted = errors.New("the agent was stopped while lifecycle events were running")
+
+// agent is a running agent.
+type agent struct {
+	log          *slog.Logger
+	client       *control.Client
+	bundles      *bundle.Fetcher
+	dir          *rootdir.Dir
+	scriptsLog   *scriptlog.Shared
+	installer    install.Installer
+	trust        envelope.Trust
+	limits       archive.Limits
+	environ      []string
+	maxRevisions int
+	pollInterval time.Duration
+	now          func() time.Time
+	refreshKeys  func() // called when the server refuses a signature
+
+	commands *registry
+	groups   *groupLocks
+	// installing is held while installed files change; it is taken after a group's lock.
+	installing sync.Mutex
+
+	running   sync.WaitGroup // commands
+	reporting sync.WaitGroup // reports
+}
+
+// Run runs an agent until the context ends and then lets running commands finish. It returns nil after that, [ErrAborted] when it had to kill
+// them, or why the agent could not start. A server that can't be reached is no reason to end.
+func Run(ctx context.Context, o Options) (err error) {
+	o, err = o.withDefaults()
+	if err != nil {
+		return fmt.Errorf("start agent: %w", err)
+	}
+	a, err := newAgent(o)
+	if err != nil {
+		return fmt.Errorf("start agent: %w", err)
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	a.log.Info("agent started", "host", a.client.Host, "endpoint", o.Endpoint, "root", o.Root)
+
+	// Commands and reports outlive ctx for a while, each in its own way.
+	work, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	tell, hush := context.WithCancel(context.WithoutCancel(ctx))
+	defer hush()
+	if err := a.takeUp(tell); err != nil {
+		hush()
+		a.reporting.Wait()
+		return fmt.Errorf("start agent: %w", err)
+	}
+	a.poll(ctx, work, tell)
+	aborted := a.drain(o, kill)
+	a.lastReports(o, hush)
+	a.log.Info("agent stopped", "aborted", aborted)
+	if aborted {
+		return ErrAborted
+	}
+	return nil
+}
+
+func newAgent(o Options) (*agent, error) {
+	dir, err := rootdir.Open(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := scriptlog.OpenShared(dir.DeploymentsLog())
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	client := o.newHTTPClient()
+	a := &agent{
+		log: o.Log, dir: dir, scriptsLog: shared, installer: install.Installer{Dir: dir.Instructions(), Log: o.Log},
+		trust: o.Trust, limits: o.Limits, environ: o.Environ, maxRevisions: o.MaxRevisions, pollInterval: o.PollInterval, now: time.Now,
+		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(),
+	}
+	s := signer{identity: o.Identity}
+	a.client = &control.Client{Endpoint: o.Endpoint, Host: o.Identity.Host, Version: o.Version, HTTP: client, Sign: s.sign, Now: time.Now}
+	a.bundles = o.fetcher(client, func(ctx context.Context, req *http.Request, service, payload string) error {
+		return s.sign(ctx, req, service, payload, time.Now().Add(a.client.Skew()))
+	})
+	return a, nil
+}
+
+func (a *agent) close() error {
+	a.client.HTTP.CloseIdleConnections()
+	return errors.Join(a.scriptsLog.Close(), a.dir.Close())
+}
+
+// drain waits for running commands, and kills them when it has to.
+func (a *agent) drain(o Options, kill context.CancelFunc) (aborted bool) {
+	done := make(chan struct{})
+	go func() {
+		a.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return false
+	default:
+		a.log.Info("waiting for running lifecycle events to end", "timeout", o.StopTimeout)
+	}
+	timeout := time.NewTimer(o.StopTimeout)
+	defer timeout.Stop()
+	select {
+	case <-done:
+		return false
+	case <-timeout.C:
+	case <-o.Abort:
+	}
+	kill()
+	<-done
+	return true
+}
+
+// lastReports gives the reports that are under way a moment.
+func (a *agent) lastReports(o Options, hush context.CancelFunc) {
+	grace := time.AfterFunc(reportGrace, hush)
+	defer grace.Stop()
+	done := make(chan struct{})
+	go func() {
+		a.reporting.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-o.Abort:
+		hush()
+		<-done
+	}
+}
+
+// takeUp goes on where the last run of the agent ended: outcomes that the server has not taken are told again, and what was running then
+// has failed, because nobody knows how far it came.
+func (a *agent) takeUp(tell context.Context) error {
+	reports, err := a.dir.Reports(a.now())
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, r := range reports {
+		known[r.Command] = true
+		a.commands.finished(r)
+		a.report(tell, r)
+	}
+	unfinished, err := a.dir.Unfinished(a.now())
+	if err != nil {
+		return err
+	}
+	for _, u := range unfinished {
+		if !known[u.Command] {
+			a.log.Warn("a lifecycle event was running when the agent ended", "deployment", u.DeploymentID)
+			if err := a.reportRestart(tell, u); err != nil {
+				return err
+			}
+		}
+		if err := a.dir.End(u.DeploymentID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"crossfade/internal/agent/control"
+	"crossfade/internal/agent/rootdir"
+	"crossfade/internal/envelope"
+)
+
+// patience is how long the steps before the execution are tried again. After that the server offers the command anew.
+const patience = time.Minute
+
+// errDropped says that there is nothing to report on a command: it was not run and the server does not count on it.
+var errDropped = errors.New("the command was dropped")
+
+// unsupported is how the official agent says that it knows no such lifecycle event.
+const unsupported = "Unsupported command type"
+
+// command carries one command through: specification, acknowledgement, execution, report.
+func (a *agent) command(work, tell context.Context, cmd control.Command) {
+	log := a.log.With("event", cmd.Name, "execution", cmd.ExecutionID)
+	spec, err := a.specification(work, cmd)
+	if err != nil {
+		a.settle(work, tell, log, cmd, "", err)
+		return
+	}
+	log = log.With("deployment", spec.DeploymentID, "group", spec.DeploymentGroupName)
+	unlock, err := a.groups.lock(work, spec.DeploymentGroupID)
+	if err != nil {
+		a.commands.forget(cmd.ID)
+		return
+	}
+	defer unlock()
+	started := a.now()
+	log.Info("lifecycle event begins")
+	err = a.execute(work, cmd, spec)
+	log.Info("lifecycle event ends", "duration", a.now().Sub(started), "error", err)
+	a.settle(work, tell, log, cmd, spec.DeploymentID, err)
+}
+
+// specification fetches and verifies what the command is part of.
+func (a *agent) specification(ctx context.Context, cmd control.Command) (envelope.Specification, error) {
+	var signed []byte
+	err := a.insist(ctx, func() (err error) {
+		signed, err = a.client.Specification(ctx, cmd.ExecutionID)
+		return err
+	})
+	if err != nil {
+		return envelope.Specification{}, err
+	}
+	content, err := envelope.Verify(signed, a.trust, a.now())
+	if err != nil {
+		return envelope.Specification{}, err
+	}
+	return envelope.ParseSpecification(content)
+}
+
+// insist repeats a call until it succeeds or fails for good. errDropped: the server could not be reached for too long.
+func (a *agent) insist(ctx context.Context, call func() error) error {
+	until := a.now().Add(patience)
+	for failures := 1; ; failures++ {
+		err := call()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case control.Final(err) || !control.Transient(err):
+			return err
+		case a.now().After(until):
+			return fmt.Errorf("%w: %w", errDropped, err)
+		}
+		sleep(ctx, backoff(failures, rand.Float64()))
+	}
+}
+
+// execute acknowledges the command and does what it says. The caller holds the group's lock.
+func (a *agent) execute(ctx context.Context, cmd control.Command, spec envelope.Specification) error {
+	do, err := a.prepare(cmd.Name, spec)
+	if err != nil {
+		return err
+	}
+	noop := do == nil
+	// Written down first: were it acknowledged first, a crash between the two would leave the server waiting for an hour.
+	if err := a.dir.Begin(spec.DeploymentID, cmd.ID, !noop); err != nil {
+		return err
+	}
+	proceed := false
+	err = a.insist(ctx, func() (err error) {
+		proceed, err = a.client.Acknowledge(ctx, cmd.ID, noop)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !proceed {
+		return fmt.Errorf("%w: the server does not want it any more", errDropped)
+	}
+	a.commands.acknowledged(cmd.ID, noop)
+	if noop {
+		return nil
+	}
+	return do(ctx)
+}
+
+// prepare finds out what is to be done at an event. Nil: nothing, because there are no scripts for it.
+func (a *agent) prepare(name string, spec envelope.Specification) (func(context.Context) error, error) {
+	e, known := findEvent(name)
+	if !known {
+		return nil, fmt.Errorf("%s: %s", unsupported, name)
+	}
+	switch e.do {
+	case downloadBundle:
+		return func(ctx context.Context) error { return a.download(ctx, spec) }, nil
+	case installFiles:
+		return func(ctx context.Context) error { return a.install(ctx, spec) }, nil
+	default:
+		h, err := a.newHooks(e, spec)
+		if err != nil || len(h.scripts) == 0 {
+			return nil, err
+		}
+		return h.run, nil
+	}
+}
+
+// settle makes an outcome of how a command ended. A command that was killed with the agent has none: it stays written down as running, and
+// is reported after the next start.
+func (a *agent) settle(work, tell context.Context, log *slog.Logger, cmd control.Command, deploymentID string, err error) {
+	if work.Err() != nil && err != nil {
+		return
+	}
+	if errors.Is(err, errDropped) {
+		log.Warn("command dropped", "reason", err)
+		a.commands.forget(cmd.ID)
+		a.end(log, deploymentID)
+		return
+	}
+	payload, encodeErr := diagnose(err).encode()
+	if encodeErr != nil {
+		log.Error("diagnostics are missing in the report", "error", encodeErr)
+		payload = `{"error_code":"Unknown","script_name":"","message":"","log":""}`
+	}
+	r := rootdir.Report{Command: cmd.ID, Succeeded: err == nil, Diagnostics: payload}
+	if saveErr := a.dir.SaveReport(r, err != nil); saveErr != nil {
+		// What was written down when the command began stays, so that a crash now is reported as one.
+		log.Error("the outcome could not be saved and is only in memory", "error", saveErr)
+	} else {
+		a.end(log, deploymentID)
+	}
+	a.commands.finished(r)
+	a.report(tell, r)
+}
+
+func (a *agent) end(log *slog.Logger, deploymentID string) {
+	if deploymentID == "" {
+		return
+	}
+	if err := a.dir.End(deploymentID); err != nil {
+		log.Error("a finished command still counts as running on disk", "error", err)
+	}
+}

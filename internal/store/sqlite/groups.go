@@ -1,0 +1,167 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/store"
+)
+
+// CreateGroup implements store.Groups.
+func (s *Store) CreateGroup(ctx context.Context, g deploy.Group, limit int) error {
+	settings := encode(g.Settings)
+	err := s.write.do(ctx, func(t *tx) error {
+		known, err := exists(t, `SELECT 1 FROM application WHERE id = ? AND account = ?`, g.ApplicationID, g.Account)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return store.ErrNotFound
+		}
+		if err := groupNameFree(t, g.ApplicationID, g.Name); err != nil {
+			return err
+		}
+		if err := room(t, limit, `SELECT count(*) FROM deployment_group WHERE application_id = ?`, g.ApplicationID); err != nil {
+			return err
+		}
+		_, err = t.exec(`INSERT INTO deployment_group (id, account, application_id, name, config, settings, tags, created_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			g.ID, g.Account, g.ApplicationID, g.Name, g.Settings.Config, settings, encodeTags(g.Tags), nanosOrZero(g.CreatedAt))
+		return err
+	})
+	return wrap(err, "create deployment group %q", g.Name)
+}
+
+func groupNameFree(t *tx, applicationID, name string) error {
+	taken, err := exists(t, `SELECT 1 FROM deployment_group WHERE application_id = ? AND name = ?`, applicationID, name)
+	if err == nil && taken {
+		err = store.ErrExists
+	}
+	return err
+}
+
+// selectGroup reads a whole group with what is filled in on reading; a condition follows.
+const selectGroup = `
+	SELECT g.id, g.account, g.application_id, a.name, g.name, g.settings, g.tags, g.created_at, g.environment,
+	       coalesce(g.target_revision, ''), coalesce(g.last_successful, ''), coalesce(g.last_attempted, ''), coalesce(d.id, '')
+	FROM deployment_group g
+	JOIN application a ON a.id = g.application_id
+	LEFT JOIN deployment d ON d.group_id = g.id AND d.status IN (` + unfinishedStatuses + `) `
+
+func readGroup(ctx context.Context, r reader, condition string, args ...any) (deploy.Group, error) {
+	var g deploy.Group
+	var settings, tags, revision, successful, attempted string
+	var created sql.NullInt64
+	err := r.row(ctx, selectGroup+condition, args,
+		&g.ID, &g.Account, &g.ApplicationID, &g.Application, &g.Name, &settings, &tags, &created, &g.Environment,
+		&revision, &successful, &attempted, &g.Active)
+	if err != nil {
+		return deploy.Group{}, err
+	}
+	g.CreatedAt = moment(created)
+	for _, member := range []struct {
+		doc  string
+		into any
+	}{{settings, &g.Settings}, {revision, &g.TargetRevision}, {successful, &g.LastSuccessful}, {attempted, &g.LastAttempted}} {
+		if err := decode(member.doc, member.into); err != nil {
+			return deploy.Group{}, err
+		}
+	}
+	return g, decodeTags(tags, &g.Tags)
+}
+
+// Group implements store.Groups.
+func (s *Store) Group(ctx context.Context, account, application, name string) (deploy.Group, error) {
+	g, err := readGroup(ctx, s.read, `WHERE a.account = ? AND a.name = ? AND g.name = ?`, account, application, name)
+	return g, wrap(err, "read deployment group %q of application %q", name, application)
+}
+
+// GroupByID implements store.Groups.
+func (s *Store) GroupByID(ctx context.Context, id string) (deploy.Group, error) {
+	g, err := readGroup(ctx, s.read, `WHERE g.id = ?`, id)
+	return g, wrap(err, "read deployment group %s", id)
+}
+
+// Groups implements store.Groups. An unknown application has none.
+func (s *Store) Groups(ctx context.Context, account, application string, p store.Page) ([]string, error) {
+	var out []string
+	err := s.read.each(ctx, `SELECT g.name FROM application a JOIN deployment_group g ON g.application_id = a.id
+		WHERE a.account = ? AND a.name = ? AND g.name > ? ORDER BY g.name LIMIT ?`,
+		[]any{account, application, p.After, limit(p.Limit)}, names(&out))
+	return out, wrap(err, "list deployment groups of application %q", application)
+}
+
+// UpdateGroup implements store.Groups.
+func (s *Store) UpdateGroup(ctx context.Context, account, id string, change func(*deploy.Group) error) error {
+	err := s.write.do(ctx, func(t *tx) error {
+		g, err := readGroup(ctx, t, `WHERE g.id = ? AND g.account = ?`, id, account)
+		if err != nil {
+			return err
+		}
+		name, applicationID := g.Name, g.ApplicationID
+		if err := change(&g); err != nil {
+			return err
+		}
+		if g.Name != name {
+			if err := groupNameFree(t, applicationID, g.Name); err != nil {
+				return err
+			}
+		}
+		_, err = t.exec(`UPDATE deployment_group SET name = ?, config = ?, settings = ?, tags = ? WHERE id = ?`,
+			g.Name, g.Settings.Config, encode(g.Settings), encodeTags(g.Tags), id)
+		return err
+	})
+	return wrap(err, "update deployment group %s", id)
+}
+
+// DeleteGroup implements store.Groups.
+func (s *Store) DeleteGroup(ctx context.Context, account, application, name string) ([]string, error) {
+	var unfinished []string
+	err := s.write.do(ctx, func(t *tx) error {
+		unfinished = nil
+		g, err := readGroup(ctx, t, `WHERE a.account = ? AND a.name = ? AND g.name = ?`, account, application, name)
+		if err != nil {
+			return err
+		}
+		if g.Active != "" {
+			unfinished = []string{g.Active}
+		}
+		_, err = t.exec(`DELETE FROM deployment_group WHERE id = ?`, g.ID)
+		return err
+	})
+	if err != nil {
+		return nil, wrap(err, "delete deployment group %q of application %q", name, application)
+	}
+	return unfinished, nil
+}
+
+// changeGroup writes what a deployment wants its group to remember. A group that is gone remembers nothing.
+func changeGroup(t *tx, c *deploy.GroupChange) error {
+	if c == nil {
+		return nil
+	}
+	if c.LastAttempted != nil {
+		if _, err := t.exec(`UPDATE deployment_group SET last_attempted = ? WHERE id = ?`, encode(c.LastAttempted), c.GroupID); err != nil {
+			return err
+		}
+	}
+	if c.LastSuccessful != nil {
+		if _, err := t.exec(`UPDATE deployment_group SET last_successful = ? WHERE id = ?`, encode(c.LastSuccessful), c.GroupID); err != nil {
+			return err
+		}
+	}
+	if c.TargetRevision != nil {
+		_, err := t.exec(`UPDATE deployment_group SET target_revision = ?, target_revision_key = ? WHERE id = ?`,
+			encode(c.TargetRevision), []byte(c.TargetRevision.Key()), c.GroupID)
+		if err != nil {
+			return err
+		}
+	}
+	if c.Environment != nil {
+		if _, err := t.exec(`UPDATE deployment_group SET environment = ? WHERE id = ?`, *c.Environment, c.GroupID); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"crossfade/internal/store"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver
+)
+
+const (
+	databaseFile = "crossfade.db"
+	lockFile     = "crossfade.lock"
+)
+
+// Store is a database in a data directory. Make one with Open.
+type Store struct {
+	dir    string
+	log    *slog.Logger
+	lock   *os.File
+	readDB *sql.DB
+	read   *pool
+	write  *writer
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the database in the data directory, makes directory and database where there are none, and brings an older schema up to date.
+// It fails when another server has the directory open, and when the database was written by a newer Crossfade.
+func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("find the data directory: %w", err)
+	}
+	if err := prepareDirectory(dir, log); err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, log: log}
+	if s.lock, err = lockDirectory(dir); err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database in %s: %w", dir, err), s.Close())
+	}
+	return s, nil
+}
+
+// prepareDirectory makes the directory and an empty database file that only the server's user can read. The other files of the database get
+// the mode of the first.
+func prepareDirectory(dir string, log *slog.Logger) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		log.Warn("the data directory is open to other users of this machine; chmod 700 closes it", "directory", dir, "mode", info.Mode().Perm().String())
+	}
+	f, err := os.OpenFile(filepath.Join(dir, databaseFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the database in %s: %w", dir, err)
+	}
+	return f.Close()
+}
+
+func (s *Store) open(ctx context.Context) error {
+	writeDB, err := sql.Open("sqlite", s.dsn("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)",
+		"cache_size(-32768)", "temp_store(MEMORY)", "journal_size_limit(67108864)"))
+	if err != nil {
+		return err
+	}
+	writeDB.SetMaxOpenConns(1)
+	if err := s.migrate(ctx, writeDB); err != nil {
+		return errors.Join(err, writeDB.Close())
+	}
+	conn, err := writeDB.Conn(ctx)
+	if err != nil {
+		return errors.Join(err, writeDB.Close())
+	}
+	s.write = newWriter(writeDB, conn)
+	if s.readDB, err = sql.Open("sqlite", s.dsn("query_only(1)", "busy_timeout(10000)", "cache_size(-8192)", "temp_store(MEMORY)")); err != nil {
+		return err
+	}
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	s.readDB.SetMaxOpenConns(readers)
+	s.readDB.SetMaxIdleConns(readers)
+	s.read = newPool(s.readDB)
+	return s.readDB.PingContext(ctx)
+}
+
+func (s *Store) dsn(pragmas ...string) string {
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(s.dir, databaseFile)), RawQuery: url.Values{"_pragma": pragmas}.Encode()}
+	return u.String()
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+func (s *Store) migrate(ctx context.Context, db *sql.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSlog(s.log))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	is, known, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if is > known {
+		return fmt.Errorf("a newer Crossfade wrote it (schema %d, this one knows %d): start that version again, or restore a backup from before the upgrade", is, known)
+	}
+	done, err := provider.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	for _, m := range done {
+		s.log.Info("schema brought up to date", "migration", filepath.Base(m.Source.Path), "took", m.Duration)
+	}
+	return nil
+}
+
+// Ping implements store.Store. It writes, because a full disk still reads.
+func (s *Store) Ping(ctx context.Context) error {
+	err := s.write.do(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO ping (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at`, time.Now().UnixNano())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write to the database in %s: %w", s.dir, err)
+	}
+	return wrap(s.readDB.PingContext(ctx), "read the database in %s", s.dir)
+}
+
+// Close implements store.Store. It waits for writes and reads under way; later calls fail. It may be called again.
+func (s *Store) Close() error {
+	var errs []error
+	if s.read != nil {
+		errs = append(errs, s.read.close())
+	}
+	if s.readDB != nil {
+		errs = append(errs, s.readDB.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.close())
+	}
+	// The lock goes last, and with the file: nobody else may come before the database is closed.
+	if err := s.lock.Close(); !errors.Is(err, os.ErrClosed) {
+		errs = append(errs, err)
+	}
+	return wrap(errors.Join(errs...), "close the database in %s", s.dir)
+}
+
+// lockDirectory holds the directory for this process until the file is closed, by the process's end at the latest.
+func lockDirectory(dir string) (*os.File, error) {
+	path := filepath.Join(dir, lockFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the data directory: %w", err)
+	}
+	if err := lockExclusively(f); err != nil {
+		owner := "another server"
+		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
+			owner = "the server with process id " + string(pid)
+		}
+		return nil, errors.Join(fmt.Errorf("the data directory %s is in use by %s: stop that one, or give this one a directory of its own with --data (%w)", dir, owner, err), f.Close())
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("write the lock file of the data directory: %w", err), f.Close())
+	}
+	return f, nil
+}

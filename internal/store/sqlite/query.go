@@ -1,0 +1,194 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"crossfade/internal/store"
+
+	driver "modernc.org/sqlite"
+	codes "modernc.org/sqlite/lib"
+)
+
+// reader is what both a read connection and a write transaction can do.
+type reader interface {
+	// row reads one row, or fails with store.ErrNotFound.
+	row(ctx context.Context, query string, args []any, into ...any) error
+	// each calls scan for each row until it returns false.
+	each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (more bool, err error)) error
+}
+
+// tx is the open write transaction. It is used under the writer's lock only.
+type tx struct {
+	conn       *sql.Conn
+	statements map[string]*sql.Stmt
+	// broken is the first error that leaves the transaction in doubt. After it nothing more is executed: SQLite may have rolled back, and
+	// what follows would be written outside any transaction.
+	broken error
+}
+
+// prepare finds the statement in the cache. There are few texts, so it only grows.
+func (t *tx) prepare(query string) (*sql.Stmt, error) {
+	if t.broken != nil {
+		return nil, t.broken
+	}
+	if s, ok := t.statements[query]; ok {
+		return s, nil
+	}
+	s, err := t.conn.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, t.doubt(err)
+	}
+	t.statements[query] = s
+	return s, nil
+}
+
+// doubt sorts errors. A violated constraint has undone its own statement and nothing else.
+func (t *tx) doubt(err error) error {
+	var e *driver.Error
+	if errors.As(err, &e) && e.Code()&0xff == codes.SQLITE_CONSTRAINT {
+		if e.Code() == codes.SQLITE_CONSTRAINT_FOREIGNKEY {
+			return fmt.Errorf("%w: %w", store.ErrNotFound, err)
+		}
+		return fmt.Errorf("%w: %w", store.ErrExists, err)
+	}
+	t.broken = err
+	return err
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.prepare(query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.Exec(args...)
+	if err != nil {
+		return 0, t.doubt(err)
+	}
+	return r.RowsAffected()
+}
+
+// control runs a statement that steers the transaction. When it fails the transaction is broken.
+func (t *tx) control(query string) {
+	if _, err := t.exec(query); err != nil {
+		t.broken = err
+	}
+}
+
+// row implements reader.
+func (t *tx) row(_ context.Context, query string, args []any, into ...any) error {
+	s, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	err = s.QueryRow(args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	if err != nil {
+		return t.doubt(err)
+	}
+	return nil
+}
+
+// each implements reader.
+func (t *tx) each(_ context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+	s, err := t.prepare(query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.Query(args...)
+	if err != nil {
+		return t.doubt(err)
+	}
+	return eachRow(rows, scan)
+}
+
+func eachRow(rows *sql.Rows, scan func(*sql.Rows) (bool, error)) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		more, err := scan(rows)
+		if err != nil || !more {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func (t *tx) close() error {
+	var errs []error
+	for _, s := range t.statements {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, t.conn.Close())...)
+}
+
+// pool is the read connections with their prepared statements.
+type pool struct {
+	db         *sql.DB
+	mu         sync.RWMutex
+	statements map[string]*sql.Stmt
+}
+
+func newPool(db *sql.DB) *pool { return &pool{db: db, statements: map[string]*sql.Stmt{}} }
+
+func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	p.mu.RLock()
+	s, ok := p.statements[query]
+	p.mu.RUnlock()
+	if ok {
+		return s, nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.statements[query]; ok {
+		return s, nil
+	}
+	s, err := p.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	p.statements[query] = s
+	return s, nil
+}
+
+// row implements reader.
+func (p *pool) row(ctx context.Context, query string, args []any, into ...any) error {
+	s, err := p.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	err = s.QueryRowContext(ctx, args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// each implements reader.
+func (p *pool) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+	s, err := p.prepare(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, scan)
+}
+
+func (p *pool) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, s := range p.statements {
+		errs = append(errs, s.Close())
+	}
+	clear(p.statements)
+	return errors.Join(errs...)
+}

@@ -101,9 +101,9 @@ func TestOutcomesAndPollsSurviveAnUnreachableServer(t *testing.T) {
 	t.Parallel()
 	s := newFakeServer(t)
 	root := filepath.Join(t.TempDir(), "root")
-	var down atomic.Bool
+	var down, healed atomic.Bool
 	s.answers = func(w http.ResponseWriter, r *http.Request, operation string) bool {
-		if operation == "PutHostCommandComplete" {
+		if operation == "PutHostCommandComplete" && !healed.Load() {
 			down.Store(true)
 		}
 		if !down.Load() {
@@ -125,8 +125,8 @@ func TestOutcomesAndPollsSurviveAnUnreachableServer(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
+	healed.Store(true)
 	down.Store(false)
-	s.answers = nil
 	s.start(s.options(root))
 	if r := s.wait("lost"); r.Status != "Succeeded" {
 		t.Errorf("after the restart: %+v", r)

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,12 @@ func newClient(l *listener, c net.Conn) *client {
 // serve handles requests until the connection is to be closed.
 func (c *client) serve() {
 	defer c.cut()
+	defer func() {
+		// A mistake of ours on one connection must not end all others.
+		if broken := recover(); broken != nil {
+			c.listener.log.Error("panic while serving a connection", "panic", broken, "stack", string(debug.Stack()))
+		}
+	}()
 	for c.await() {
 		x := c.listener.pool.Get().(*exchange)
 		x.client = c
@@ -146,7 +153,7 @@ func (c *client) readHead(h *requestHead) (*refusal, error) {
 			c.in.use(end)
 			return r, nil
 		}
-		if bareLF(data) {
+		if bareLF(data, seen) {
 			return badRequest("a line ends in LF without CR"), nil
 		}
 		if len(data) >= limits.MaxHeaderBytes {

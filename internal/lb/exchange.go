@@ -184,7 +184,7 @@ func (x *exchange) forward(streaming bool) verdict {
 		reused := u != nil
 		if u == nil {
 			var err error
-			if u, err = t.dial(l.limits.DialTimeout); err != nil {
+			if u, err = t.dial(l.life, l.limits.DialTimeout); err != nil {
 				x.lost(t, nil, err, "does not accept connections")
 				continue
 			}
@@ -335,7 +335,7 @@ func (x *exchange) readAnswerHead(u *upstream) (*refusal, error) {
 			x.up.r += end // not use: the parsed head points into the buffer
 			return r, nil
 		}
-		if bareLF(data) {
+		if bareLF(data, seen) {
 			return badAnswer("a line ends in LF without CR"), nil
 		}
 		if seen = len(data); seen >= limits.MaxHeaderBytes {

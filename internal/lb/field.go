@@ -199,10 +199,11 @@ func headEnd(data []byte, seen int) int {
 	return from + i + 4
 }
 
-// bareLF reports a line feed without carriage return: a head with one would never end for us, but might for another reader.
-func bareLF(data []byte) bool {
-	for i, c := range data {
-		if c == '\n' && (i == 0 || data[i-1] != '\r') {
+// bareLF reports a line feed without carriage return: a head with one would never end for us, but might for another reader. The
+// first `seen` bytes were looked at before.
+func bareLF(data []byte, seen int) bool {
+	for i := seen; i < len(data); i++ {
+		if data[i] == '\n' && (i == 0 || data[i-1] != '\r') {
 			return true
 		}
 	}

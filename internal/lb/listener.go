@@ -32,8 +32,9 @@ type listener struct {
 	port    string
 	counts  listenerCounts
 
+	life     context.Context // ends with cutting at the deadline of a stop
+	end      context.CancelFunc
 	stopping atomic.Bool
-	stopped  chan struct{} // closed when the deadline of a stop is over
 	serving  sync.WaitGroup
 
 	mu    sync.Mutex // guards conns and share.current
@@ -48,8 +49,9 @@ type listenerCounts struct {
 func newListener(c ListenerConfig, limits Limits, groups map[string]*group, pool *sync.Pool, log *slog.Logger) *listener {
 	l := &listener{
 		name: c.name(), address: c.Address, limits: limits, log: log.With("listener", c.name()), pool: pool,
-		slots: make(chan struct{}, limits.MaxConnections), stopped: make(chan struct{}), conns: make(map[*client]struct{}),
+		slots: make(chan struct{}, limits.MaxConnections), conns: make(map[*client]struct{}),
 	}
+	l.life, l.end = context.WithCancel(context.Background())
 	weights := 0
 	for _, f := range c.Forward {
 		weights += f.Weight
@@ -85,7 +87,7 @@ func (l *listener) accept() {
 	for {
 		select {
 		case l.slots <- struct{}{}:
-		case <-l.stopped:
+		case <-l.life.Done():
 			return
 		}
 		c, err := l.socket.Accept()
@@ -99,7 +101,7 @@ func (l *listener) accept() {
 			l.log.Warn("accept connection", "error", err, "pause", pause)
 			select {
 			case <-time.After(pause):
-			case <-l.stopped:
+			case <-l.life.Done():
 				return
 			}
 			continue
@@ -140,6 +142,7 @@ func (l *listener) stop(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-ctx.Done():
+		l.end()
 		l.mu.Lock()
 		l.log.Warn("cut client connections at the end of the shutdown time", "connections", len(l.conns))
 		for c := range l.conns {
@@ -147,7 +150,7 @@ func (l *listener) stop(ctx context.Context) error {
 		}
 		l.mu.Unlock()
 	}
-	close(l.stopped)
+	l.end()
 	<-ended
 	if err != nil {
 		return fmt.Errorf("close listener %q: %w", l.name, err)
@@ -201,7 +204,7 @@ func (l *listener) await(m miss, now time.Time) bool {
 		return true
 	case <-timer.C:
 		return true // the next try finds nothing left to wait for
-	case <-l.stopped:
+	case <-l.life.Done():
 		return false
 	}
 }

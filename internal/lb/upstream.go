@@ -1,6 +1,7 @@
 package lb
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"time"
@@ -27,8 +28,8 @@ func (u *upstream) trusted(now time.Time) bool {
 }
 
 // dial opens a connection to the target.
-func (t *target) dial(timeout time.Duration) (*upstream, error) {
-	c, err := net.DialTimeout("tcp", t.address, timeout)
+func (t *target) dial(ctx context.Context, timeout time.Duration) (*upstream, error) {
+	c, err := (&net.Dialer{Timeout: timeout}).DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to target %s: %w", t.id, err)
 	}

@@ -169,7 +169,7 @@ func swapUnderLoad(t *testing.T, f *Fixture, method string) {
 	for i := range swaps {
 		next := newApp(t, fmt.Sprintf("v%d", i+1), handle)
 		f.must(t, next.in(1, g))
-		eventually(t, "requests arrive at the replacement", func() bool { return next.handled.Load() > 20 })
+		eventually(t, "requests arrive at the replacement", func() bool { return next.handled.Load() > 100 })
 		f.must(t, old.out(2, g))
 		handled := old.handled.Load()
 		old.CloseClientConnections()

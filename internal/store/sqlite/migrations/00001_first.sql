@@ -150,6 +150,28 @@ CREATE TABLE journal (
     PRIMARY KEY (deployment_id, number)
 ) WITHOUT ROWID;
 
+CREATE TABLE access_key (
+    id            TEXT    NOT NULL PRIMARY KEY,
+    account       TEXT    NOT NULL,
+    arn           TEXT    NOT NULL,
+    kind          TEXT    NOT NULL,
+    sealed_secret BLOB    NOT NULL, -- package auth seals it; the key is not here
+    created_at    INTEGER NOT NULL,
+    expires_at    INTEGER,
+    disabled      INTEGER NOT NULL
+);
+CREATE INDEX access_key_principal ON access_key (account, arn, id);
+
+-- What the built-in load balancer was asked for last.
+CREATE TABLE registration (
+    target_group TEXT    NOT NULL,
+    instance     TEXT    NOT NULL,
+    address      TEXT    NOT NULL,
+    registered   INTEGER NOT NULL, -- 0: deregistered
+    generation   INTEGER NOT NULL,
+    PRIMARY KEY (target_group, instance)
+) WITHOUT ROWID;
+
 -- Ping writes here: only a write shows that the disk takes writes.
 CREATE TABLE ping (
     id INTEGER PRIMARY KEY CHECK (id = 1),

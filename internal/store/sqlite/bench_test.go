@@ -1,0 +1,134 @@
+package sqlite_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/store"
+	"crossfade/internal/store/sqlite"
+
+	"github.com/google/uuid"
+)
+
+// fleetOf is the number of targets in the benchmarks.
+const fleetOf = 1000
+
+// running makes an in-place deployment without traffic over a fleet, all of it started, and returns its id. Every event is then a completed
+// command: the next one goes out, until the target's last.
+func running(b *testing.B, s *sqlite.Store, id string) {
+	b.Helper()
+	ctx := context.Background()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	a := deploy.Application{ID: uuid.NewString(), Account: "1", Name: id, Platform: deploy.PlatformServer, CreatedAt: at}
+	g := deploy.Group{ID: uuid.NewString(), Account: "1", ApplicationID: a.ID, Application: a.Name, Name: "g", CreatedAt: at}
+	var fleet []deploy.Selected
+	for i := range fleetOf {
+		name := fmt.Sprintf("i-%05d", i)
+		fleet = append(fleet, deploy.Selected{ID: name, ARN: "arn:aws:codedeploy:eu-central-1:1:instance/" + name, Host: "arn:aws:iam::1:user/" + name})
+	}
+	err := s.CreateApplication(ctx, a, 1<<30)
+	if err == nil {
+		err = s.CreateGroup(ctx, g, 1<<30)
+	}
+	if err == nil {
+		err = s.Batch(ctx, func(batch store.Batch) error {
+			err := batch.Apply(ctx, deploy.New(deploy.Spec{
+				ID: id, RollbackID: id + "r", Account: "1", ApplicationID: a.ID, Application: a.Name, GroupID: g.ID, Group: g.Name,
+				Kind: deploy.KindInPlace, Creator: deploy.CreatorUser, CreatedAt: at, Config: "CodeDeployDefault.AllAtOnce",
+				MinimumHealthy: deploy.HealthyHosts{Type: deploy.HostCount}, Style: deploy.Style{Type: deploy.StyleInPlace, Option: deploy.WithoutTrafficCntrl},
+				Revision:       deploy.Revision{Type: deploy.RevisionS3, S3: &deploy.S3Location{Bucket: "builds", Key: "shop/v1.zip", BundleType: "zip", ETag: "0123456789abcdef"}},
+				GroupSelection: deploy.Selection{OnPremFilters: []deploy.TagFilter{{Key: "role", Value: "web", Type: deploy.KeyAndValue}}},
+				AutoRollback:   &deploy.AutoRollback{Enabled: true, Events: []string{deploy.RollbackOnFailure}},
+			}))
+			what := deploy.What(deploy.Resolved{Originals: fleet})
+			for more := true; more && err == nil; {
+				var d deploy.Deployment
+				d, err = event(ctx, batch, id, deploy.Event{At: at, What: what})
+				what, more = deploy.Wake{}, d.State.Pump
+			}
+			return err
+		})
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// event is the unit of the benchmarks: what the runner does for one event in a batch.
+func event(ctx context.Context, b store.Batch, id string, ev deploy.Event) (deploy.Deployment, error) {
+	d, err := b.Deployment(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	v, err := b.View(ctx, d, deploy.Needs(d, ev.What))
+	if err != nil {
+		return d, err
+	}
+	t, err := deploy.Step(v, ev)
+	if err != nil {
+		return d, err
+	}
+	return t.Deployment(), b.Apply(ctx, t)
+}
+
+// BenchmarkLifecycleEvent commits completed lifecycle events in batches of several sizes: of one deployment, and of many at once.
+func BenchmarkLifecycleEvent(b *testing.B) {
+	for _, deployments := range []int{1, 64} {
+		for _, size := range []int{1, 16, 256} {
+			b.Run(fmt.Sprintf("deployments=%d/batch=%d", deployments, size), func(b *testing.B) {
+				s := open(b, b.TempDir())
+				lifecycleEvents(b, s, deployments, size)
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			})
+		}
+	}
+}
+
+func lifecycleEvents(b *testing.B, s *sqlite.Store, deployments, size int) {
+	ctx := context.Background()
+	at := time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC)
+	var ids []string
+	round := 0
+	fresh := func() {
+		ids = ids[:0]
+		round++
+		for i := range deployments {
+			id := fmt.Sprintf("d-%d-%d", round, i)
+			running(b, s, id)
+			ids = append(ids, id)
+		}
+	}
+	fresh()
+	const events = 7 // of a target
+	b.ReportAllocs()
+	b.ResetTimer()
+	for done, next := 0, 0; done < b.N; {
+		if next+size > events*fleetOf*deployments-deployments {
+			b.StopTimer()
+			fresh()
+			next = 0
+			b.StartTimer()
+		}
+		err := s.Batch(ctx, func(batch store.Batch) error {
+			for k := range size {
+				n := next + k
+				id, n := ids[n%deployments], n/deployments
+				target, attempt := fmt.Sprintf("i-%05d", n%fleetOf), n/fleetOf+1
+				what := deploy.Completed{Target: target, Attempt: attempt, Succeeded: true, Diagnostics: deploy.Diagnostics{ErrorCode: deploy.DiagnosticsSuccess, ScriptName: "scripts/start.sh"}}
+				if _, err := event(ctx, batch, id, deploy.Event{At: at, What: what}); err != nil {
+					return fmt.Errorf("%s %s %d: %w", id, target, attempt, err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		next += size
+		done += size
+	}
+	b.StopTimer()
+}

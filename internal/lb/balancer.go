@@ -131,8 +131,8 @@ func (b *Balancer) cutTargets() {
 // before Start.
 func (b *Balancer) ListenerAddress(name string) string {
 	for _, l := range b.listeners {
-		if l.name == name && l.socket != nil {
-			return l.socket.Addr().String()
+		if address := l.bound.Load(); l.name == name && address != nil {
+			return *address
 		}
 	}
 	return ""

@@ -28,7 +28,8 @@ type listener struct {
 	shares  []*share
 	pool    *sync.Pool // of *exchange
 	slots   chan struct{}
-	socket  net.Listener // set by open
+	socket  net.Listener           // set by open
+	bound   atomic.Pointer[string] // the address with the port that it got; set by open
 	port    string
 	counts  listenerCounts
 
@@ -73,7 +74,9 @@ func (l *listener) open(ctx context.Context) error {
 		return fmt.Errorf("open listener %q: %w", l.name, err)
 	}
 	l.socket = socket
-	if _, l.port, err = net.SplitHostPort(socket.Addr().String()); err != nil {
+	address := socket.Addr().String()
+	l.bound.Store(&address)
+	if _, l.port, err = net.SplitHostPort(address); err != nil {
 		return fmt.Errorf("open listener %q: %w", l.name, err)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -60,7 +61,7 @@ func config() lb.Config {
 }
 
 // boot starts a balancer with its driver, as a server does.
-func boot(t *testing.T, m *memory) (*lb.Balancer, *builtin.Router) {
+func boot(t testing.TB, m *memory) (*lb.Balancer, *builtin.Router) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	b, err := lb.New(config(), log)
@@ -79,7 +80,7 @@ func boot(t *testing.T, m *memory) (*lb.Balancer, *builtin.Router) {
 }
 
 // kill ends a balancer without a farewell.
-func kill(t *testing.T, b *lb.Balancer) {
+func kill(t testing.TB, b *lb.Balancer) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -88,20 +89,28 @@ func kill(t *testing.T, b *lb.Balancer) {
 	}
 }
 
+func fixture(t testing.TB) *traffictest.Fixture {
+	m := newMemory()
+	b, r := boot(t, m)
+	return &traffictest.Fixture{
+		Router: r, TargetGroups: []string{"blue", "green"},
+		URL: func(g string) string { return "http://" + b.ListenerAddress(g) },
+		Restart: func(f *traffictest.Fixture) {
+			kill(t, b)
+			b, f.Router = boot(t, m)
+		},
+	}
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	traffictest.Run(t, func(t *testing.T) *traffictest.Fixture {
-		m := newMemory()
-		b, r := boot(t, m)
-		return &traffictest.Fixture{
-			Router: r, TargetGroups: []string{"blue", "green"},
-			URL: func(g string) string { return "http://" + b.ListenerAddress(g) },
-			Restart: func(f *traffictest.Fixture) {
-				kill(t, b)
-				b, f.Router = boot(t, m)
-			},
-		}
-	})
+	traffictest.Run(t, func(t *testing.T) *traffictest.Fixture { return fixture(t) })
+}
+
+// BenchmarkReroute: go test -run - -bench Reroute -benchtime 50x ./internal/traffic/builtin
+func BenchmarkReroute(b *testing.B) {
+	b.Run("GET", func(b *testing.B) { traffictest.BenchmarkReroute(b, fixture(b), http.MethodGet, 0) })
+	b.Run("POST-50ms", func(b *testing.B) { traffictest.BenchmarkReroute(b, fixture(b), http.MethodPost, 50*time.Millisecond) })
 }
 
 func TestNothingIsDoneThatIsNotSaved(t *testing.T) {

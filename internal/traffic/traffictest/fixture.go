@@ -39,9 +39,10 @@ type app struct {
 	name    string
 	sick    atomic.Bool
 	handled atomic.Int64
+	last    atomic.Int64 // when the last request began, in Unix nanoseconds
 }
 
-func newApp(t *testing.T, name string, handle http.HandlerFunc) *app {
+func newApp(t testing.TB, name string, handle http.HandlerFunc) *app {
 	t.Helper()
 	a := &app{name: name}
 	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,6 +54,7 @@ func newApp(t *testing.T, name string, handle http.HandlerFunc) *app {
 			return
 		}
 		a.handled.Add(1)
+		a.last.Store(time.Now().UnixNano())
 		if handle != nil {
 			handle(w, r)
 		} else if _, err := io.Copy(w, r.Body); err != nil {
@@ -75,13 +77,13 @@ func (a *app) out(generation int64, groups ...string) traffic.Want {
 }
 
 // must makes a wish so and waits until it is settled.
-func (f *Fixture) must(t *testing.T, w traffic.Want) {
+func (f *Fixture) must(t testing.TB, w traffic.Want) {
 	t.Helper()
 	f.wish(t, w)
 	f.settle(t, w)
 }
 
-func (f *Fixture) wish(t *testing.T, w traffic.Want) {
+func (f *Fixture) wish(t testing.TB, w traffic.Want) {
 	t.Helper()
 	if err := f.Router.MakeSo(t.Context(), w); err != nil {
 		t.Fatalf("make so: %v", err)
@@ -89,7 +91,7 @@ func (f *Fixture) wish(t *testing.T, w traffic.Want) {
 }
 
 // settle waits as a caller should: by wake-up where there is one, and by polling.
-func (f *Fixture) settle(t *testing.T, w traffic.Want) {
+func (f *Fixture) settle(t testing.TB, w traffic.Want) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -107,7 +109,7 @@ func (f *Fixture) settle(t *testing.T, w traffic.Want) {
 	}
 }
 
-func (f *Fixture) see(t *testing.T, w traffic.Want) []traffic.Observed {
+func (f *Fixture) see(t testing.TB, w traffic.Want) []traffic.Observed {
 	t.Helper()
 	observed, err := f.Router.WhatIsSo(t.Context(), w.TargetGroups, w.Instance)
 	if err != nil {
@@ -120,12 +122,12 @@ func (f *Fixture) see(t *testing.T, w traffic.Want) []traffic.Observed {
 }
 
 // state is the only target group's state of the application.
-func (f *Fixture) state(t *testing.T, a *app, group string) traffic.State {
+func (f *Fixture) state(t testing.TB, a *app, group string) traffic.State {
 	t.Helper()
 	return f.see(t, a.out(0, group))[0].State
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
@@ -135,7 +137,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 }
 
 // ask sends one request and returns who answered; it is empty when nobody did.
-func (f *Fixture) ask(t *testing.T, group string) string {
+func (f *Fixture) ask(t testing.TB, group string) string {
 	t.Helper()
 	r, err := http.Get(f.URL(group))
 	if err != nil {

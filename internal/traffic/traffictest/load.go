@@ -89,7 +89,7 @@ func comeBack(t *testing.T, f *Fixture) {
 }
 
 // pressure sends requests at about the given rate until stop, which returns how many and what went wrong.
-func pressure(t *testing.T, url func() string, method string, perSecond int) (stop func() (total int64, failures []string)) {
+func pressure(t testing.TB, url func() string, method string, perSecond int) (stop func() (total int64, failures []string)) {
 	t.Helper()
 	const connections = 40
 	var (
@@ -99,8 +99,9 @@ func pressure(t *testing.T, url func() string, method string, perSecond int) (st
 		failures []string
 	)
 	end := make(chan struct{})
-	for range connections {
+	for i := range connections {
 		wg.Go(func() {
+			time.Sleep(time.Duration(i) * time.Second / time.Duration(perSecond)) // not all at the same time
 			transport := &http.Transport{MaxIdleConnsPerHost: 1}
 			defer transport.CloseIdleConnections()
 			client := &http.Client{Transport: transport, Timeout: patience}
@@ -151,17 +152,23 @@ func send(client *http.Client, method, url string) error {
 	return err
 }
 
+// echo answers with the request's body after so much work.
+func echo(t testing.TB, work time.Duration) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(work)
+		if _, err := io.Copy(w, r.Body); err != nil {
+			t.Log("application:", err)
+		}
+	}
+}
+
 // swapUnderLoad reroutes back and forth, and stops each original, connections and all, in the moment in which it is out.
 func swapUnderLoad(t *testing.T, f *Fixture, method string) {
 	const swaps, rate = 8, 1000
 	g := f.TargetGroups[0]
-	handle := func(w http.ResponseWriter, r *http.Request) {
-		if method == http.MethodPost {
-			time.Sleep(50 * time.Millisecond) // the work that a POST takes
-		}
-		if _, err := io.Copy(w, r.Body); err != nil {
-			t.Log("application:", err)
-		}
+	handle := echo(t, 0)
+	if method == http.MethodPost {
+		handle = echo(t, 50*time.Millisecond)
 	}
 	old := newApp(t, "v0", handle)
 	f.must(t, old.in(1, g))

@@ -57,7 +57,7 @@ func Open(path string) (*Dir, error) {
 
 // Close gives the directory free for another agent.
 func (d *Dir) Close() error {
-	if err := d.lock.Close(); err != nil {
+	if err := errors.Join(unlockFile(d.lock), d.lock.Close()); err != nil {
 		return fmt.Errorf("unlock agent root: %w", err)
 	}
 	return nil

@@ -60,16 +60,25 @@ func (s *Service) BatchGetDeployments(ctx context.Context, in *control.BatchGetD
 	return out, nil
 }
 
-// deploymentInfo returns the wire form. Names are the present ones: a deployment follows the renaming of its application and group.
+// presentNames returns what the deployment's application and group are called now: a deployment follows their renaming. When they are gone
+// it keeps the names that they had.
+func (s *Service) presentNames(ctx context.Context, d deploy.Deployment) (application, group string, err error) {
+	g, err := s.cfg.Store.GroupByID(ctx, d.Spec.GroupID)
+	if errors.Is(err, store.ErrNotFound) {
+		return d.Spec.Application, d.Spec.Group, nil
+	}
+	if err != nil {
+		return "", "", fmt.Errorf("read the deployment group of deployment %s: %w", d.Spec.ID, err)
+	}
+	return g.Application, g.Name, nil
+}
+
+// deploymentInfo returns the wire form.
 func (s *Service) deploymentInfo(ctx context.Context, d deploy.Deployment) (*control.DeploymentInfo, error) {
 	spec, st := d.Spec, d.State
-	application, group := spec.Application, spec.Group
-	g, err := s.cfg.Store.GroupByID(ctx, spec.GroupID)
-	switch {
-	case err == nil:
-		application, group = g.Application, g.Name
-	case !errors.Is(err, store.ErrNotFound):
-		return nil, fmt.Errorf("read the deployment group of deployment %s: %w", spec.ID, err)
+	application, group, err := s.presentNames(ctx, d)
+	if err != nil {
+		return nil, err
 	}
 	out := &control.DeploymentInfo{
 		ApplicationName: &application, DeploymentGroupName: &group, DeploymentConfigName: &spec.Config, DeploymentId: &spec.ID,

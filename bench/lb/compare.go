@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -29,7 +30,7 @@ type contender struct {
 }
 
 // compare runs everything and prints the table.
-func compare(ctx context.Context, o options, w io.Writer) error {
+func compare(ctx context.Context, o options, w io.Writer) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "crossfade-bench-lb-")
@@ -39,9 +40,7 @@ func compare(ctx context.Context, o options, w io.Writer) error {
 	var fleet children
 	defer func() {
 		fleet.stop()
-		if err := os.RemoveAll(dir); err != nil {
-			fmt.Fprintln(w, err)
-		}
+		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 	var apps []string
 	for range 2 {
@@ -54,11 +53,12 @@ func compare(ctx context.Context, o options, w io.Writer) error {
 		}
 		apps = append(apps, a)
 	}
+	var out strings.Builder
 	contenders := []*contender{{name: "no balancer", address: apps[0]}}
 	for _, start := range []func(context.Context, *children, string, []string, options) (*contender, error){startHAProxy, startNginx, startBuiltin} {
 		c, err := start(ctx, &fleet, dir, apps, o)
 		if err != nil {
-			fmt.Fprintln(w, "left out:", err)
+			fmt.Fprintln(&out, "left out:", err)
 			continue
 		}
 		contenders = append(contenders, c)
@@ -82,11 +82,12 @@ func compare(ctx context.Context, o options, w io.Writer) error {
 			c.delays = append(c.delays, delays...)
 		}
 	}
-	report(w, contenders, o)
-	return nil
+	report(&out, contenders, o)
+	_, err = io.WriteString(w, out.String())
+	return err
 }
 
-func report(w io.Writer, contenders []*contender, o options) {
+func report(w *strings.Builder, contenders []*contender, o options) {
 	what := "GET"
 	if o.post > 0 {
 		what = fmt.Sprintf("POST of %d bytes", o.post)

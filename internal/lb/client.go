@@ -110,7 +110,7 @@ func (c *client) hurry() {
 
 // cut closes the connection. There is nothing to do about an error of Close: whatever had to be written was.
 func (c *client) cut() {
-	if err := c.Conn.Close(); err != nil {
+	if err := c.Close(); err != nil {
 		return
 	}
 }

@@ -398,7 +398,9 @@ func TestNoRequestIsLostWhenTargetsAreSwappedAndStopped(t *testing.T) {
 					old.CloseClientConnections()
 					return true
 				})
-				old.Listener.Close()
+				if err := old.Listener.Close(); err != nil {
+					t.Error(err)
+				}
 				if n := old.handled.Load(); n != handled {
 					t.Errorf("%s got %d requests after it was drained", old.name, n-handled)
 				}

@@ -26,6 +26,7 @@ type exchange struct {
 	body   framing     // of the request, when it is streamed
 	pumped chan error  // delivers the end of the streaming; nil when the body is held
 	early  atomic.Bool // the answer came before the end of the streamed body, which is not wanted any more
+	fault  *fault      // what the client did wrong with the streamed body, once pumped has delivered
 	avoid  []*target   // tried in vain
 	fail   *refusal    // the answer if no further try succeeds
 	header toClient    // how the answer is given on
@@ -38,7 +39,7 @@ func newExchange() any {
 
 // reset forgets the exchange and keeps memory of ordinary size.
 func (x *exchange) reset() {
-	x.client, x.pumped, x.fail = nil, nil, nil
+	x.client, x.pumped, x.fault, x.fail = nil, nil, nil, nil
 	x.req.headOnly = false
 	x.up.r, x.up.w = 0, 0
 	if cap(x.sent) > heldBody {
@@ -279,12 +280,13 @@ func (x *exchange) try(t *target, u *upstream, streaming bool) verdict {
 func (x *exchange) unanswered(t *target, u *upstream, err error, limits *Limits) verdict {
 	streaming := x.pumped != nil
 	begun := x.up.len() > 0
-	if _, fault := x.endPump(u); fault != nil {
+	x.endPump(u)
+	if x.fault != nil {
 		x.lost(t, u, err, "")
-		if fault.refusal == nil {
+		if x.fault.refusal == nil {
 			return broken // the client is gone
 		}
-		x.fail = fault.refusal
+		x.fail = x.fault.refusal
 		return failed
 	}
 	switch {
@@ -346,89 +348,4 @@ func (x *exchange) readAnswerHead(u *upstream) (*refusal, error) {
 			return nil, err
 		}
 	}
-}
-
-// fault is a failure on the client's side while its body was streamed.
-type fault struct {
-	refusal *refusal // nil: the client is gone
-	cause   error
-}
-
-func (f *fault) Error() string { return f.cause.Error() }
-func (f *fault) Unwrap() error { return f.cause }
-
-// pump streams the request body to the target. When the client fails it ends the target's connection, so that the goroutine which
-// waits for the answer learns of it.
-func (x *exchange) pump(u *upstream) error {
-	c, limits := x.client, &x.client.listener.limits
-	write := coarse{}
-	for total := int64(0); ; {
-		data := c.in.unread()
-		n, done, err := x.body.take(data)
-		total += int64(n)
-		switch {
-		case err != nil:
-			u.cut()
-			return &fault{badRequest(err.Error()), err}
-		case limits.MaxBodyBytes > 0 && total > limits.MaxBodyBytes:
-			u.cut()
-			return &fault{tooLarge(), errors.New("body too large")}
-		}
-		now := time.Now()
-		if n > 0 {
-			if deadline, due := write.due(now, limits.BodyTimeout); due {
-				if err := u.SetWriteDeadline(deadline); err != nil {
-					return err
-				}
-			}
-			if _, err := u.Write(data[:n]); err != nil {
-				return err
-			}
-			c.in.use(n)
-		}
-		if done {
-			return u.SetReadDeadline(now.Add(limits.ResponseTimeout))
-		}
-		if len(c.in.b) < bodyBuffer {
-			c.in = buffer{b: make([]byte, bodyBuffer)}
-		}
-		if err := c.readBody(now); err != nil {
-			if x.early.Load() {
-				return err
-			}
-			f := &fault{cause: err}
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				f.refusal = slowBody()
-			}
-			u.cut()
-			return f
-		}
-	}
-}
-
-// endPump waits for the end of a streamed body, or makes one when the answer came first. whole reports that the target has the body.
-func (x *exchange) endPump(u *upstream) (whole bool, _ *fault) {
-	if x.pumped == nil {
-		return true, nil
-	}
-	var err error
-	select {
-	case err = <-x.pumped:
-	default:
-		x.early.Store(true)
-		past := time.Unix(1, 0)
-		// A deadline cannot be set on a closed socket, but that one does not hold pump up either.
-		if e := errors.Join(x.client.SetReadDeadline(past), u.SetWriteDeadline(past)); e != nil {
-			x.client.listener.log.Debug("interrupt request body", "error", e)
-		}
-		err = <-x.pumped
-		x.early.Store(false)
-	}
-	x.pumped = nil
-	x.client.read.forget()
-	u.write.forget()
-	u.read.forget()
-	var f *fault
-	errors.As(err, &f)
-	return err == nil, f
 }

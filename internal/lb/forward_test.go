@@ -209,7 +209,11 @@ func TestEventsAreStreamedAsTheyCome(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Body.Close()
+	defer func() {
+		if err := r.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	for range 3 {
 		var event [9]byte
 		if _, err := io.ReadFull(r.Body, event[:]); err != nil || string(event[:]) != "data: x\n\n" {

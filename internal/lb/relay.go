@@ -51,7 +51,7 @@ func (x *exchange) relay(t *target, u *upstream) verdict {
 			return broken
 		}
 	}
-	whole, _ = x.endPump(u)
+	whole = x.endPump(u)
 	if whole && x.resp.keepAlive && x.up.len() == 0 {
 		t.group.release(t, u, x.now)
 	} else {

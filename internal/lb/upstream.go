@@ -50,7 +50,7 @@ func (u *upstream) close() {
 // cut ends the connection only: a goroutine that is using it gets an error and closes it. The error of Close says nothing that
 // could still matter, because all that was to be written has been.
 func (u *upstream) cut() {
-	if err := u.Conn.Close(); err != nil {
+	if err := u.Close(); err != nil {
 		return
 	}
 }

@@ -115,11 +115,8 @@ func (a *agent) drain(o Options, kill context.CancelFunc) (aborted bool) {
 		a.running.Wait()
 		close(done)
 	}()
-	select {
-	case <-done:
-		return false
-	default:
-		a.log.Info("waiting for running lifecycle events to end", "timeout", o.StopTimeout)
+	if n := a.commands.active(); n > 0 {
+		a.log.Info("waiting for running lifecycle events to end", "commands", n, "timeout", o.StopTimeout)
 	}
 	timeout := time.NewTimer(o.StopTimeout)
 	defer timeout.Stop()

@@ -70,12 +70,23 @@ func (r *registry) finished(report rootdir.Report) {
 		e = &entry{}
 		r.byID[report.Command] = e
 	}
+	first := e.state != stateFinished
 	e.state, e.report = stateFinished, report
+	if !first {
+		return
+	}
 	r.order = append(r.order, report.Command)
 	if len(r.order) > remembered {
 		delete(r.byID, r.order[0])
 		r.order = r.order[1:]
 	}
+}
+
+// active counts the commands that have no outcome yet.
+func (r *registry) active() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.byID) - len(r.order)
 }
 
 // startReport returns false when a report on the command is under way already.

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"crossfade/internal/agent"
+	"crossfade/internal/agent/identity"
+	"crossfade/internal/config"
+	"crossfade/internal/envelope"
+	"crossfade/internal/telemetry"
+)
+
+// agentFlags are what can be said to an agent on the command line.
+type agentFlags struct {
+	endpoint, s3Endpoint string
+	config, root         string
+	ca, signer           string
+	localAddress         string
+	maxRevisions         int
+	stopTimeout          time.Duration
+	logLevel, logFormat  string
+}
+
+func newAgentCommand() *cobra.Command {
+	var flags agentFlags
+	defaultConfig, defaultRoot := "/etc/codedeploy-agent/conf/codedeploy.onpremises.yml", "/opt/codedeploy-agent/deployment-root"
+	if runtime.GOOS == "windows" {
+		defaultConfig, defaultRoot = `C:\ProgramData\Amazon\CodeDeploy\conf.onpremises.yml`, `C:\ProgramData\Amazon\CodeDeploy`
+	}
+	c := &cobra.Command{
+		Use: "agent", Short: "Run the host agent on this machine", Args: cobra.NoArgs,
+		Long: `Run the host agent: it asks a CodeDeploy server for lifecycle events, carries them out on this machine, and reports. It speaks the official
+host command protocol and keeps its files as the official agent does, so that either can take the place of the other.
+
+The first SIGTERM or SIGINT stops asking and lets running scripts finish, at most for --stop-timeout; a second one kills them. What was
+killed is reported as failed after the next start.
+
+Scripts that run as another user, and owners of installed files, need an agent that runs as root.`,
+		Example: `  crossfade host add web-1 --tag Environment=blue --out web-1.yml
+  crossfade agent --endpoint http://127.0.0.1:8470 --config web-1.yml --root ./web-1
+  crossfade agent --endpoint https://deploy.example.com --ca ca.pem`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			environ := os.Environ()
+			options, err := flags.options(environ, c)
+			if err != nil {
+				return &usageError{err}
+			}
+			abort, stop := abortOnSecondSignal()
+			defer stop()
+			options.Abort = abort
+			err = agent.Run(c.Context(), options)
+			if errors.Is(err, agent.ErrAborted) {
+				return errInterrupted
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&flags.endpoint, "endpoint", "", "URL of the server (default: $CROSSFADE_ENDPOINT, else http://"+config.Default().Listen+")")
+	f.StringVar(&flags.config, "config", defaultConfig, "this host's identity and access key, in the official on-premises format")
+	f.StringVar(&flags.root, "root", defaultRoot, "directory of deployments and progress")
+	f.StringVar(&flags.ca, "ca", "", "PEM file with the certificates that the server's is checked against (default: the system's)")
+	f.StringVar(&flags.signer, "signer-ca", "", "PEM file with the certificates that signers of deployment specifications are checked against (default: any signer)")
+	f.StringVar(&flags.s3Endpoint, "s3-endpoint", "", "URL of the store of revisions, addressed by path (default: the server)")
+	f.StringVar(&flags.localAddress, "local-address", "", "IP address to call the server from (default: the system's choice)")
+	f.IntVar(&flags.maxRevisions, "max-revisions", 5, "how many revisions of a deployment group to keep")
+	f.DurationVar(&flags.stopTimeout, "stop-timeout", 2*time.Hour, "how long running scripts may take after a signal to stop")
+	f.StringVar(&flags.logLevel, "log-level", config.Default().Log.Level, "debug, info, warn or error")
+	f.StringVar(&flags.logFormat, "log-format", config.Default().Log.Format, "text or json")
+	return c
+}
+
+func (a agentFlags) options(environ []string, c *cobra.Command) (agent.Options, error) {
+	log, err := telemetry.NewLogger(c.ErrOrStderr(), a.logLevel, a.logFormat)
+	if err != nil {
+		return agent.Options{}, err
+	}
+	if a.maxRevisions < 1 {
+		return agent.Options{}, fmt.Errorf("--max-revisions %d is less than 1", a.maxRevisions)
+	}
+	id, note, err := identity.Load(a.config)
+	if err != nil {
+		return agent.Options{}, err
+	}
+	if note != "" {
+		log.Warn(note)
+	}
+	o := agent.Options{
+		Endpoint: a.endpoint, S3Endpoint: a.s3Endpoint, Identity: id, Root: a.root, Version: "crossfade/" + version(), Log: log,
+		Proxy: http.ProxyFromEnvironment, Environ: withoutSecrets(environ), MaxRevisions: a.maxRevisions, StopTimeout: a.stopTimeout,
+	}
+	if o.Endpoint == "" {
+		o.Endpoint = variable(environ, "CROSSFADE_ENDPOINT")
+	}
+	if o.Endpoint == "" {
+		o.Endpoint = "http://" + config.Default().Listen
+	}
+	if o.RootCAs, err = certificates("--ca", a.ca); err != nil {
+		return agent.Options{}, err
+	}
+	signers, err := certificates("--signer-ca", a.signer)
+	if err != nil {
+		return agent.Options{}, err
+	}
+	o.Trust = envelope.Trust{Roots: signers}
+	if a.localAddress != "" {
+		if o.LocalAddr, err = netip.ParseAddr(a.localAddress); err != nil {
+			return agent.Options{}, fmt.Errorf("--local-address %q is not an IP address", a.localAddress)
+		}
+	}
+	return o, nil
+}
+
+// certificates reads a file of PEM certificates; nil without one.
+func certificates(flag, path string) (*x509.CertPool, error) {
+	if path == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", flag, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(content) {
+		return nil, fmt.Errorf("%s %s holds no PEM certificate", flag, path)
+	}
+	return pool, nil
+}
+
+// withoutSecrets is what scripts may see of the agent's environment: not the keys of the server's root, which an operator's shell may hold.
+func withoutSecrets(environ []string) []string {
+	var kept []string
+	for _, e := range environ {
+		if !strings.HasPrefix(e, "CROSSFADE_ROOT_") {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// abortOnSecondSignal closes the channel at the second signal to stop; the first one ends the command's context.
+func abortOnSecondSignal() (abort <-chan struct{}, stop func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	aborted, done, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		close(aborted)
+	}()
+	return aborted, func() {
+		signal.Stop(signals)
+		close(done)
+		<-ended
+	}
+}

@@ -269,7 +269,7 @@ func TestAbortingKillsAScriptWhichIsReportedAfterTheNextStart(t *testing.T) {
 func TestAKilledAgentReportsAfterItsRestart(t *testing.T) {
 	if args := os.Getenv("CROSSFADE_TEST_AGENT"); args != "" {
 		endpoint, root, _ := strings.Cut(args, " ")
-		s := &fakeServer{T: t}
+		s := &fakeServer{TB: t}
 		o := s.optionsWithout(endpoint, root)
 		if err := Run(t.Context(), o); err != nil {
 			t.Error(err)
@@ -326,7 +326,7 @@ func (s *fakeServer) optionsWithout(endpoint, root string) Options {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	good := (&fakeServer{T: t}).optionsWithout("http://127.0.0.1:1", t.TempDir())
+	good := (&fakeServer{TB: t}).optionsWithout("http://127.0.0.1:1", t.TempDir())
 	for want, change := range map[string]func(*Options){
 		"endpoint is missing": func(o *Options) { o.Endpoint = "" },
 		"not an http":         func(o *Options) { o.Endpoint = "localhost:80" },

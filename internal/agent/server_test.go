@@ -30,7 +30,7 @@ const (
 
 // fakeServer speaks the five operations and a bit of S3, and checks every signature.
 type fakeServer struct {
-	*testing.T
+	testing.TB
 	http     *httptest.Server
 	signer   *envelope.Signer
 	verifier *sigv4.Verifier
@@ -72,14 +72,14 @@ func (oneKey) Secret(_ context.Context, id, _ string) (string, error) {
 	return "secret", nil
 }
 
-func newFakeServer(t *testing.T) *fakeServer {
+func newFakeServer(t testing.TB) *fakeServer {
 	t.Helper()
 	signer, err := envelope.NewSigner(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &fakeServer{
-		T: t, signer: signer, hold: 2 * time.Second, ring: make(chan struct{}, 100), specs: map[string]envelope.Specification{},
+		TB: t, signer: signer, hold: 2 * time.Second, ring: make(chan struct{}, 100), specs: map[string]envelope.Specification{},
 		bundles: map[string][]byte{}, calls: map[string]int{}, acks: map[string][]string{}, results: map[string][]result{},
 		arrived: make(chan struct{}), from: map[string]bool{},
 		verifier: &sigv4.Verifier{Region: testRegion, Services: []string{"codedeploy-commands", "s3"}, Keys: oneKey{}, Now: time.Now},

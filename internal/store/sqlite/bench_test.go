@@ -3,6 +3,8 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,4 +133,56 @@ func lifecycleEvents(b *testing.B, s *sqlite.Store, deployments, size int) {
 		done += size
 	}
 	b.StopTimer()
+}
+
+// BenchmarkConcurrentWrites creates applications from many goroutines, each waiting for its own to be durable.
+func BenchmarkConcurrentWrites(b *testing.B) {
+	for _, callers := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			s := open(b, b.TempDir())
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var all sync.WaitGroup
+			b.ResetTimer()
+			for range callers {
+				all.Go(func() {
+					for left.Add(-1) >= 0 {
+						name := uuid.NewString()
+						a := deploy.Application{ID: name, Account: name[:4], Name: name, Platform: deploy.PlatformServer}
+						if err := s.CreateApplication(context.Background(), a, 1<<30); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "writes/s")
+		})
+	}
+}
+
+// BenchmarkReads reads a deployment, and a page of a group's deployments.
+func BenchmarkReads(b *testing.B) {
+	s := open(b, b.TempDir())
+	running(b, s, "d-1")
+	d, err := s.Deployment(b.Context(), "1", "d-1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, read := range map[string]func(context.Context) error{
+		"deployment": func(ctx context.Context) error { _, err := s.Deployment(ctx, "1", "d-1"); return err },
+		"target":     func(ctx context.Context) error { _, err := s.Target(ctx, "d-1", "i-00500"); return err },
+		"group":      func(ctx context.Context) error { _, err := s.GroupByID(ctx, d.Spec.GroupID); return err },
+		"due":        func(ctx context.Context) error { _, err := s.NextDue(ctx); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := read(context.Background()); err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
 }

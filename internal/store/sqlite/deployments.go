@@ -70,7 +70,6 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 		}
 		add(` AND (created_at, id) < (?, ?)`, at, id)
 	}
-	const order = ` ORDER BY created_at DESC, id DESC LIMIT ?`
 	// SQLite has indexes for these by their leading column; unary plus keeps it from taking the account's for a group's list.
 	where := condition.String()
 	if f.GroupID != "" || f.ApplicationID != "" || f.ExternalID != "" {
@@ -79,19 +78,17 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 	if f.GroupID != "" {
 		where = strings.Replace(where, " application_id =", " +application_id =", 1)
 	}
-	arm := `SELECT id, created_at FROM deployment WHERE ` + where
-	query := arm + order
-	args = append(args, limit(p.Limit))
+	query := `SELECT id, created_at FROM deployment WHERE ` + where
 	if statuses := distinct(f.Statuses); len(statuses) > 0 {
 		arms := make([]string, len(statuses))
 		var all []any
 		for i, status := range statuses {
-			arms[i] = `SELECT * FROM (` + arm + ` AND status = ?` + order + `)`
-			all = append(all, args[:len(args)-1]...)
-			all = append(all, status, limit(p.Limit))
+			arms[i] = query + ` AND status = ?`
+			all = append(append(all, args...), status)
 		}
-		query, args = strings.Join(arms, ` UNION ALL `)+order, append(all, limit(p.Limit))
+		query, args = strings.Join(arms, ` UNION ALL `), all
 	}
+	query, args = query+` ORDER BY created_at DESC, id DESC LIMIT ?`, append(args, limit(p.Limit))
 	var out []store.DeploymentEntry
 	err := s.read.each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
 		var e store.DeploymentEntry

@@ -12,10 +12,10 @@ import (
 func (s *Store) Due(ctx context.Context, at time.Time, most int) ([]store.Due, error) {
 	var out []store.Due
 	err := s.read.each(ctx, `
-		SELECT * FROM (SELECT id, '' AS target, wake_at AS at FROM deployment WHERE wake_at <= ?1 ORDER BY wake_at, id LIMIT ?2)
+		SELECT id AS deployment, '' AS target, wake_at AS at FROM deployment WHERE wake_at <= ?1
 		UNION ALL
-		SELECT * FROM (SELECT deployment_id, id, due_at FROM target WHERE due_at <= ?1 ORDER BY due_at, deployment_id, id LIMIT ?2)
-		ORDER BY at, id, target LIMIT ?2`, []any{at.UnixNano(), limit(most)},
+		SELECT deployment_id, id, due_at FROM target WHERE due_at <= ?1
+		ORDER BY at, deployment LIMIT ?2`, []any{at.UnixNano(), limit(most)},
 		func(rows *sql.Rows) (bool, error) {
 			var d store.Due
 			var at sql.NullInt64

@@ -76,7 +76,7 @@ func prepareDirectory(dir string, log *slog.Logger) error {
 
 func (s *Store) open(ctx context.Context) error {
 	writeDB, err := sql.Open("sqlite", s.dsn("journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)",
-		"cache_size(-32768)", "temp_store(MEMORY)", "journal_size_limit(67108864)"))
+		"cache_size(-32768)", "temp_store(MEMORY)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)"))
 	if err != nil {
 		return err
 	}

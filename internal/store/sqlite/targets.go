@@ -75,13 +75,13 @@ func candidates(ctx context.Context, r reader, deploymentID string, n deploy.Nee
 	if n.Limit <= 0 || n.Turn <= 0 {
 		return nil, nil
 	}
-	const arm = `SELECT * FROM (SELECT ` + targetColumns + `, rank, id FROM target
-		WHERE deployment_id = ? AND lane = ? AND turn = ? AND status IN ('Pending', 'Ready') ORDER BY rank, id LIMIT ?)`
+	const arm = `SELECT ` + targetColumns + `, rank, id FROM target
+		WHERE deployment_id = ? AND lane = ? AND turn = ? AND status IN ('Pending', 'Ready')`
 	arms := make([]string, n.Turn)
 	var args []any
 	for turn := range n.Turn {
 		arms[turn] = arm
-		args = append(args, deploymentID, string(n.Lane), turn, n.Limit)
+		args = append(args, deploymentID, string(n.Lane), turn)
 	}
 	query := strings.Join(arms, ` UNION ALL `) + ` ORDER BY rank, id LIMIT ?`
 	var out []deploy.Target

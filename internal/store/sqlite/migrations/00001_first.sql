@@ -94,7 +94,7 @@ CREATE TABLE deployment (
 CREATE UNIQUE INDEX deployment_active ON deployment (group_id)
     WHERE status IN ('Created', 'Queued', 'InProgress', 'Baking', 'Ready');
 -- DeleteApplication and DeleteConfig: what is unfinished?
-CREATE INDEX deployment_active_application ON deployment (application_id)
+CREATE INDEX deployment_active_application ON deployment (application_id, id)
     WHERE status IN ('Created', 'Queued', 'InProgress', 'Baking', 'Ready');
 CREATE INDEX deployment_active_config ON deployment (account, config)
     WHERE status IN ('Created', 'Queued', 'InProgress', 'Baking', 'Ready');

@@ -217,6 +217,7 @@ type Batch interface {
 	// Apply makes a transition so, whole: deployment, targets, effects, deadlines, journal, group, and the deployment it spawns. It fails
 	// with ErrConflict when the deployment's version is not the transition's From, with *GroupBusyError when it creates a deployment in a
 	// group that has an unfinished one, and with ErrNotFound when the group of a created one is gone; then nothing of it is applied and
-	// the batch can go on. A created deployment registers its revision and sets its times of use.
+	// the batch can go on. A spawned deployment is created also when its group is gone, so that a deletion never keeps a deployment from
+	// ending. A created deployment registers its revision and sets its times of use.
 	Apply(ctx context.Context, t deploy.Transition) error
 }

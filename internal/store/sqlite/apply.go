@@ -21,11 +21,7 @@ func (b *batch) Apply(ctx context.Context, t deploy.Transition) error {
 	}
 	spawn := t.Spawn()
 	if spawn != nil {
-		ended := ""
-		if t.Deployment().State.Status.Terminal() {
-			ended = id
-		}
-		if err := b.admit(ctx, *spawn, ended); err != nil {
+		if err := b.admit(ctx, *spawn, id); err != nil {
 			return wrap(err, "apply to deployment %s: create its rollback %s", id, spawn.Deployment().Spec.ID)
 		}
 	}
@@ -43,7 +39,8 @@ func (b *batch) Apply(ctx context.Context, t deploy.Transition) error {
 	return b.failed
 }
 
-// admit refuses what may not be applied. ended is the deployment whose end the same commit records.
+// admit refuses what may not be applied. ended is the deployment whose end spawns this one: its group is free then, and may even be gone,
+// because what has been deleted must not keep a deployment from ending.
 func (b *batch) admit(ctx context.Context, t deploy.Transition, ended string) error {
 	spec := t.Deployment().Spec
 	if !t.Created() {
@@ -53,18 +50,20 @@ func (b *batch) admit(ctx context.Context, t deploy.Transition, ended string) er
 		}
 		return err
 	}
-	known, err := exists(b.tx, `SELECT 1 FROM deployment_group WHERE id = ? AND account = ?`, spec.GroupID, spec.Account)
-	if err != nil {
-		return err
-	}
-	if !known {
-		return store.ErrNotFound
+	if ended == "" {
+		known, err := exists(b.tx, `SELECT 1 FROM deployment_group WHERE id = ? AND account = ?`, spec.GroupID, spec.Account)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return store.ErrNotFound
+		}
 	}
 	if err := b.flush(); err != nil {
 		return err
 	}
 	var active string
-	err = b.tx.row(ctx, `SELECT id FROM deployment WHERE group_id = ? AND status IN (`+unfinishedStatuses+`)`, []any{spec.GroupID}, &active)
+	err := b.tx.row(ctx, `SELECT id FROM deployment WHERE group_id = ? AND status IN (`+unfinishedStatuses+`)`, []any{spec.GroupID}, &active)
 	switch {
 	case err == nil && active != ended:
 		return &store.GroupBusyError{Active: active}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,17 @@ func nanos(t time.Time) any {
 	if t.IsZero() {
 		return nil
 	}
+	return unixNano(t)
+}
+
+// unixNano is the instant in nanoseconds since 1970, or the nearest that there is: 1677 to 2262.
+func unixNano(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
 	return t.UnixNano()
 }
 
@@ -25,7 +37,7 @@ func nanosOrZero(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixNano()
+	return unixNano(t)
 }
 
 // moment reads a column that nanos or nanosOrZero wrote.

@@ -57,10 +57,10 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 		add(` AND external_id <> '' AND external_id = ?`, f.ExternalID)
 	}
 	if !f.From.IsZero() {
-		add(` AND created_at >= ?`, f.From.UnixNano())
+		add(` AND created_at >= ?`, unixNano(f.From))
 	}
 	if !f.To.IsZero() {
-		add(` AND created_at <= ?`, f.To.UnixNano())
+		add(` AND created_at <= ?`, unixNano(f.To))
 	}
 	if p.After != "" {
 		var at int64

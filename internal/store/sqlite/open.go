@@ -12,18 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"time"
 
 	"crossfade/internal/store"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
-)
-
-const (
-	databaseFile = "crossfade.db"
-	lockFile     = "crossfade.lock"
 )
 
 // Store is a database in a data directory. Make one with Open.
@@ -56,22 +50,6 @@ func Open(ctx context.Context, dir string, log *slog.Logger) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open the database in %s: %w", dir, err), s.Close())
 	}
 	return s, nil
-}
-
-// prepareDirectory makes the directory and an empty database file that only the server's user can read. The other files of the database get
-// the mode of the first.
-func prepareDirectory(dir string, log *slog.Logger) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the data directory: %w", err)
-	}
-	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		log.Warn("the data directory is open to other users of this machine; chmod 700 closes it", "directory", dir, "mode", info.Mode().Perm().String())
-	}
-	f, err := os.OpenFile(filepath.Join(dir, databaseFile), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("make the database in %s: %w", dir, err)
-	}
-	return f.Close()
 }
 
 func (s *Store) open(ctx context.Context) error {
@@ -162,28 +140,4 @@ func (s *Store) Close() error {
 		errs = append(errs, err)
 	}
 	return wrap(errors.Join(errs...), "close the database in %s", s.dir)
-}
-
-// lockDirectory holds the directory for this process until the file is closed, by the process's end at the latest.
-func lockDirectory(dir string) (*os.File, error) {
-	path := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the data directory: %w", err)
-	}
-	if err := lockExclusively(f); err != nil {
-		owner := "another server"
-		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
-			owner = "the server with process id " + string(pid)
-		}
-		return nil, errors.Join(fmt.Errorf("the data directory %s is in use by %s: stop that one, or give this one a directory of its own with --data (%w)", dir, owner, err), f.Close())
-	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("write the lock file of the data directory: %w", err), f.Close())
-	}
-	return f, nil
 }

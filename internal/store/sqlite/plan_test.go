@@ -12,9 +12,9 @@ import (
 	"crossfade/internal/store/storetest"
 )
 
-// TestQueriesUseIndexes runs the suite, takes every statement that it prepared, and asks SQLite how it would run them: none may read a table that
-// grows from end to end, and none may sort, except where the whole table is asked for.
-func TestQueriesUseIndexes(t *testing.T) {
+// TestContract runs the suite, takes every statement that it prepared, and asks SQLite how it would run them: none may read a table from end to
+// end, and none may sort, except where the whole table is asked for.
+func TestContract(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	seen := map[string]bool{}

@@ -134,13 +134,18 @@ type pool struct {
 	statements map[string]*sql.Stmt
 }
 
+// preparedMost bounds the statements that are kept prepared. Filters make more texts than are ever in use; those beyond run unprepared.
+const preparedMost = 200
+
 func newPool(db *sql.DB) *pool { return &pool{db: db, statements: map[string]*sql.Stmt{}} }
 
+// prepare finds the statement in the cache, which it enters if there is room; else it is nil.
 func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	p.mu.RLock()
 	s, ok := p.statements[query]
+	full := len(p.statements) >= preparedMost
 	p.mu.RUnlock()
-	if ok {
+	if ok || full {
 		return s, nil
 	}
 	p.mu.Lock()
@@ -156,26 +161,33 @@ func (p *pool) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
+func (p *pool) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	s, err := p.prepare(ctx, query)
+	switch {
+	case err != nil:
+		return nil, err
+	case s == nil:
+		return p.db.QueryContext(ctx, query, args...)
+	}
+	return s.QueryContext(ctx, args...)
+}
+
 // row implements reader.
 func (p *pool) row(ctx context.Context, query string, args []any, into ...any) error {
-	s, err := p.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	err = s.QueryRowContext(ctx, args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.ErrNotFound
+	found := false
+	err := p.each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+		found = true
+		return false, rows.Scan(into...)
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
 	}
 	return err
 }
 
 // each implements reader.
 func (p *pool) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
-	s, err := p.prepare(ctx, query)
-	if err != nil {
-		return err
-	}
-	rows, err := s.QueryContext(ctx, args...)
+	rows, err := p.query(ctx, query, args)
 	if err != nil {
 		return err
 	}

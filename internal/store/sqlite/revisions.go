@@ -33,12 +33,12 @@ func (s *Store) RegisterRevision(ctx context.Context, account string, r deploy.R
 	return wrap(err, "register a revision")
 }
 
-// useRevision registers a deployment's revision, or its use when it is known.
+// useRevision registers a deployment's revision, or its use when it is known. An application that is gone has no revisions.
 func useRevision(t *tx, spec deploy.Spec, at time.Time) error {
 	bucket, key := s3Location(spec.Revision)
 	_, err := t.exec(`
 		INSERT INTO revision (account, application_id, key, s3_bucket, s3_key, location, description, registered_at, first_used_at, last_used_at)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?7, ?7)
+		SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?7, ?7 WHERE EXISTS (SELECT 1 FROM application WHERE id = ?2)
 		ON CONFLICT (application_id, key) DO UPDATE SET
 			first_used_at = iif(first_used_at = 0, excluded.first_used_at, first_used_at),
 			last_used_at = max(last_used_at, excluded.last_used_at)`,

@@ -23,11 +23,6 @@ func open(t testing.TB, dir string) *sqlite.Store {
 	return s
 }
 
-func TestContract(t *testing.T) {
-	t.Parallel()
-	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) })
-}
-
 func TestDurability(t *testing.T) {
 	t.Parallel()
 	storetest.RunDurability(t, func(t *testing.T) func() store.Store {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,48 @@ func groupGone(t *testing.T, s store.Store) {
 	}
 }
 
+// rollbackOfDeleted: a deployment that is to be rolled back ends, with its rollback, although group and application were deleted meanwhile.
+func rollbackOfDeleted(t *testing.T, s store.Store) {
+	_, g := seeded(t, s)
+	w := newWorld(t, s, func(deploy.Group) {})
+	id := w.create(g, deploy.KindBlueGreen)
+	w.resolve(id, 2, 2)
+	w.drive(id)
+	w.step(id, deploy.Continue{Wait: deploy.ReadyWait, By: "me"})
+	w.step(id, deploy.Wake{}) // one is in flight
+	w.step(id, deploy.Stop{By: "me"})
+	must1[[]string](t)(s.DeleteApplication(t.Context(), account, "shop"))
+	w.drive(id)
+	d := w.read(id)
+	if d.State.Status != deploy.StatusStopped || d.State.Rollback == nil {
+		t.Fatalf("the deployment is %s, its rollback %+v", d.State.Status, d.State.Rollback)
+	}
+	if back := w.read(d.State.Rollback.DeploymentID); back.State.Status != deploy.StatusCreated {
+		t.Fatalf("the rollback is %s", back.State.Status)
+	}
+}
+
+// hostileText: what agents report is kept as it is, whatever letters it has.
+func hostileText(t *testing.T, s store.Store) {
+	_, g := seeded(t, s)
+	w := newWorld(t, s, func(deploy.Group) {})
+	id := w.create(g, deploy.KindInPlace)
+	w.resolve(id, 2, 0)
+	w.step(id, deploy.Wake{})
+	e := w.effects(id)[0]
+	message := "a\x00b'; DROP TABLE target; --\u2028\n\U0001F600"
+	w.step(id, deploy.Completed{Target: e.Key.Target, Attempt: e.Command.Attempt, Diagnostics: deploy.Diagnostics{ErrorCode: "ScriptFailed", Message: message, LogTail: message}})
+	x := must1[deploy.Target](t)(s.Target(t.Context(), id, e.Key.Target))
+	equal(t, "the diagnostics", *x.Events[0].Diagnostics, deploy.Diagnostics{ErrorCode: "ScriptFailed", Message: message, LogTail: message})
+	found := false
+	for _, l := range must1[[]deploy.Line](t)(s.Journal(t.Context(), id, 0, 0)) {
+		found = found || strings.Contains(l.Text, message)
+	}
+	if !found {
+		t.Fatal("no line of the journal has the message")
+	}
+}
+
 func listDeployments(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	a, g := seeded(t, s)
@@ -107,6 +150,8 @@ func listDeployments(t *testing.T, s store.Store) {
 		{"every status", store.DeploymentFilter{Statuses: deploy.Statuses()}, all},
 		{"a time, both ends", store.DeploymentFilter{From: created[ids[2]], To: created[ids[4]]}, pick(2, 3, 4)},
 		{"just after a time", store.DeploymentFilter{From: created[ids[9]].Add(1)}, pick(10, 11)},
+		{"all of time", store.DeploymentFilter{From: time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), To: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}, all},
+		{"long ago", store.DeploymentFilter{To: time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC)}, pick()},
 		{"just before a time", store.DeploymentFilter{To: created[ids[1]].Add(-1)}, pick(0)},
 		{"everything at once", store.DeploymentFilter{
 			ApplicationID: a.ID, GroupID: h.ID, ExternalID: "ext", Statuses: []deploy.Status{deploy.StatusFailed}, From: created[ids[0]], To: created[ids[11]],

@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"what a group remembers", groupMemory},
 		{"a created deployment uses its revision", revisionUse},
 		{"a group that is gone", groupGone},
+		{"a rollback after everything was deleted", rollbackOfDeleted},
+		{"hostile text", hostileText},
 		{"listing deployments", listDeployments},
 		{"listing targets", listTargets},
 		{"journals", journals},

@@ -1,0 +1,132 @@
+package s3api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"crossfade/internal/revision/s3store"
+	"crossfade/internal/sigv4"
+)
+
+// Options say what a Handler needs. All but Hosts is required.
+type Options struct {
+	Store  *s3store.Store
+	Region string
+	// Hosts are the endpoint's own host names, without ports: a bucket is addressed under them as bucket.HOST or by path. Under any other name
+	// the beginning that names a bucket is one. An IP address is always addressed by path.
+	Hosts []string
+	// Account is the account of whoever made the request.
+	Account func(context.Context) string
+	Log     *slog.Logger
+}
+
+// Handler serves S3 requests whose signature was verified.
+type Handler struct {
+	store   *s3store.Store
+	region  string
+	hosts   []string
+	account func(context.Context) string
+	log     *slog.Logger
+}
+
+// New makes a Handler.
+func New(o Options) *Handler {
+	h := &Handler{store: o.Store, region: o.Region, account: o.Account, log: o.Log}
+	for _, name := range append([]string{"localhost"}, o.Hosts...) {
+		if name != "" {
+			h.hosts = append(h.hosts, strings.ToLower(name))
+		}
+	}
+	return h
+}
+
+// Operation names what a request asks for, as S3's reference does: GetObject, PutObject … Nothing else is served for it.
+func (h *Handler) Operation(r *http.Request) string { return h.route(r).operation }
+
+// stall is how long a client may send nothing in the middle of a body.
+const stall = time.Minute
+
+// call is a request on its way.
+type call struct {
+	*Handler
+	route
+	w    http.ResponseWriter
+	r    *http.Request
+	body *sigv4.Body
+}
+
+// ServeObject serves a request.
+func (h *Handler) ServeObject(w http.ResponseWriter, r *http.Request, body *sigv4.Body) {
+	c := &call{Handler: h, route: h.route(r), w: w, r: r, body: body}
+	if err := c.serve(); err != nil {
+		c.fail(err)
+	}
+}
+
+func (c *call) serve() error {
+	serve, ok := operations[c.operation]
+	if !ok {
+		return refuse("NotImplemented", "The built-in store does not have %s.", c.operation)
+	}
+	if err := c.checkHeaders(); err != nil {
+		return err
+	}
+	if c.bucket != "" && c.operation != "CreateBucket" {
+		b, err := c.store.Bucket(c.bucket)
+		if err != nil {
+			return err
+		}
+		if b.Account != c.account(c.r.Context()) {
+			return refuse("AccessDenied", "The bucket is another account's.")
+		}
+	}
+	return serve(c)
+}
+
+// checkHeaders refuses what would change an object in a way that the store can't keep.
+func (c *call) checkHeaders() error {
+	for name, values := range c.r.Header {
+		n := strings.ToLower(name)
+		v := strings.Join(values, ",")
+		switch {
+		case n == "x-amz-acl" && v != "private" && v != "bucket-owner-full-control",
+			strings.HasPrefix(n, "x-amz-grant-"):
+			return refuse("NotImplemented", "The built-in store has no access control lists, so %s can't be obeyed; policies decide who may read.", n)
+		case strings.HasPrefix(n, "x-amz-server-side-encryption"), strings.HasPrefix(n, "x-amz-object-lock"), n == "x-amz-tagging", n == "x-amz-website-redirect-location":
+			return refuse("NotImplemented", "The built-in store can't do what %s asks for; leave it out.", n)
+		}
+	}
+	return nil
+}
+
+// Read reads the body with patience for a slow client and none for a silent one.
+func (c *call) Read(p []byte) (int, error) {
+	deadline := http.NewResponseController(c.w)
+	// Not every ResponseWriter of a test has deadlines.
+	if err := deadline.SetReadDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	n, err := c.body.Read(p)
+	if err != nil {
+		// The connection's next request has its own time.
+		if err := deadline.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return n, err
+		}
+	}
+	return n, err
+}
+
+// subresource is the part of a query that chooses another operation than the plain one.
+func subresource(q url.Values) string {
+	for _, name := range subresources {
+		if q.Has(name) {
+			return name
+		}
+	}
+	return ""
+}

@@ -10,7 +10,7 @@ import (
 type View struct {
 	Deployment Deployment
 	Target     *Target  // the event's target; nil when it has none, or there is no such target
-	Next       []Target // targets that might start, as Needs asked for them
+	Next       []Target // targets that might start, as Needs asked for them for this event
 }
 
 // Need says which rows an event touches besides the deployment's own.
@@ -32,15 +32,22 @@ func Needs(d Deployment, w What) Need {
 	if !d.sound() || d.State.Status.Terminal() || d.State.Ending != nil {
 		return n
 	}
-	row := d.stageRow()
-	if len(row.events) == 0 {
+	switch w.(type) {
+	case Wake, Completed, TargetDue, TrafficSettled, TrafficRefused, Continue:
+	default:
 		return n
 	}
-	switch w.(type) {
-	case Wake, Completed, TargetDue, TrafficSettled, TrafficRefused:
+	row, tally := d.stageRow(), d.State.Tally
+	if len(row.events) > 0 && tally.unstarted() > 0 {
 		// The event itself frees at most one slot.
-		free := min(d.State.Tally.slots(row.rule)+1, d.State.Tally.unstarted(), startBatch)
-		n.Lane, n.Turn, n.Limit = row.lane, d.State.Turn, max(0, free)
+		n.Lane, n.Turn, n.Limit = row.lane, d.State.Turn, max(0, min(tally.slots(row.rule)+1, tally.unstarted(), startBatch))
+		return n
+	}
+	// The event may be the last of its phase. When a stage comes next, its first targets can start in the same transition.
+	if next := d.State.Turn + 1; tally.InFlight <= 1 && next < len(plans[d.Spec.Kind]) {
+		if row := plans[d.Spec.Kind][next]; len(row.events) > 0 {
+			n.Lane, n.Turn, n.Limit = row.lane, next, startBatch
+		}
 	}
 	return n
 }
@@ -61,7 +68,7 @@ func New(spec Spec) Transition {
 
 // Step decides what an event does to a deployment. The error is always a *Refusal, and then nothing has changed.
 func Step(v View, ev Event) (Transition, error) {
-	m := &machine{at: ev.At, d: v.Deployment, next: v.Next}
+	m := &machine{at: ev.At, d: v.Deployment, next: v.Next, nextTurn: Needs(v.Deployment, ev.What).Turn}
 	m.t.from = v.Deployment.State.Version
 	if v.Target != nil {
 		t := cloneTarget(*v.Target)
@@ -113,9 +120,11 @@ type machine struct {
 	at     time.Time
 	d      Deployment
 	target *Target
-	next   []Target
-	t      Transition
-	wrote  bool // target has changed
+	// next are the targets that might start in the stage nextTurn.
+	next     []Target
+	nextTurn int
+	t        Transition
+	wrote    bool // target has changed
 }
 
 // done seals the step.

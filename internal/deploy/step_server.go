@@ -134,9 +134,13 @@ func (m *machine) enter(turn int) {
 		st.Rerouted = st.Rerouted || row.phase == PhaseBlock
 		st.Tally.Total = m.population(row)
 		st.Tally.Minimum = m.d.Spec.MinimumHealthy.Minimum(st.Tally.Total)
-		st.Pump = st.Tally.Total > 0
-		if !st.Pump {
+		switch {
+		case st.Tally.Total == 0:
 			m.enter(turn + 1)
+		case m.nextTurn == turn:
+			m.proceed()
+		default:
+			st.Pump = true
 		}
 	}
 }
@@ -176,6 +180,9 @@ func (m *machine) proceed() {
 		}
 		m.endUnhealthy()
 		return
+	}
+	if m.nextTurn != st.Turn {
+		m.next = nil
 	}
 	for i := 0; i < len(m.next) && st.Tally.slots(row.rule) > 0; i++ {
 		t := cloneTarget(m.next[i])

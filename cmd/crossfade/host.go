@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"crossfade/internal/config"
+	"crossfade/internal/operator"
+	"crossfade/internal/wire/control"
+)
+
+// callTimeout bounds one call of the operator.
+const callTimeout = 30 * time.Second
+
+func newHostCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "host", Short: "Make hosts and take them away",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newHostAddCommand(), newHostRemoveCommand())
+	return c
+}
+
+// reach is how a command finds the server.
+type reach struct{ endpoint, region string }
+
+const reachHelp = `The call goes to the running server, signed with CROSSFADE_ROOT_ACCESS_KEY_ID and CROSSFADE_ROOT_SECRET_ACCESS_KEY, or with
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. The server is --endpoint, else AWS_ENDPOINT_URL, else the one of this machine.`
+
+func (r *reach) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&r.endpoint, "endpoint", "", "URL of the server (default: $AWS_ENDPOINT_URL, else http://"+config.Default().Listen+")")
+	c.Flags().StringVar(&r.region, "region", "", "region of the server (default: $AWS_REGION, $AWS_DEFAULT_REGION, else "+config.Default().Region+")")
+}
+
+func (r *reach) client(environ []string) (*operator.Client, error) {
+	credential, err := credentialFrom(environ)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	first := func(values ...string) string {
+		i := slices.IndexFunc(values, func(v string) bool { return v != "" })
+		return values[i]
+	}
+	return &operator.Client{
+		Endpoint:   first(r.endpoint, variable(environ, "CROSSFADE_ENDPOINT", "AWS_ENDPOINT_URL"), "http://"+config.Default().Listen),
+		Region:     first(r.region, variable(environ, "CROSSFADE_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"), config.Default().Region),
+		Credential: credential, HTTP: http.DefaultClient, Now: time.Now,
+	}, nil
+}
+
+// hostFile is what an agent reads to know who it is, in the official agent's form.
+type hostFile struct {
+	Region          string `yaml:"region"`
+	IAMUserARN      string `yaml:"iam_user_arn"`
+	AccessKeyID     string `yaml:"aws_access_key_id"`
+	SecretAccessKey string `yaml:"aws_secret_access_key"`
+}
+
+func newHostAddCommand() *cobra.Command {
+	var at reach
+	var tags []string
+	var out, output string
+	c := &cobra.Command{
+		Use: "add NAME", Short: "Make a registered host and the file that its agent needs", Args: cobra.ExactArgs(1),
+		Long: `Make a host in one go: register an on-premises instance with its tags under an identity of its own, give it an access key, and write the
+official on-premises file, which either agent reads (mode 0600; it holds the host's secret, which is not shown again).
+
+` + reachHelp,
+		Example: `  crossfade host add web-1 --tag Environment=blue --out web-1.yml
+  crossfade host add web-2 --tag Environment=green --tag crossfade:address=10.0.0.7:8080 --out web-2.yml --endpoint https://deploy.example.com`,
+		RunE: func(c *cobra.Command, args []string) error {
+			in := operator.AddHostInput{Name: &args[0]}
+			for _, t := range tags {
+				key, value, ok := strings.Cut(t, "=")
+				if !ok || key == "" || value == "" {
+					return &usageError{fmt.Errorf("--tag %q is not Key=Value", t)}
+				}
+				in.Tags = append(in.Tags, control.Tag{Key: &key, Value: &value})
+			}
+			client, err := at.client(os.Environ())
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
+			defer cancel()
+			host, err := addHost(ctx, client, in, out)
+			if err != nil {
+				return err
+			}
+			about := struct {
+				Name string `json:"name"`
+				ARN  string `json:"iamUserArn"`
+				File string `json:"file"`
+			}{args[0], *host.IAMUserARN, out}
+			return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "host %s is registered as %s; start its agent with\n  crossfade agent --endpoint %s --config %s --root DIR\n", about.Name, about.ARN, client.Endpoint, about.File)
+				return err
+			})
+		},
+	}
+	at.addFlags(c)
+	c.Flags().StringArrayVar(&tags, "tag", nil, "Key=Value; may be given several times")
+	c.Flags().StringVar(&out, "out", "", "file to write; must not exist (required)")
+	cobra.CheckErr(c.MarkFlagRequired("out"))
+	addOutputFlag(c, &output)
+	return c
+}
+
+// addHost makes the file first: a host whose only key could not be written down would have to be taken away again.
+func addHost(ctx context.Context, client *operator.Client, in operator.AddHostInput, path string) (_ operator.AddHostOutput, err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return operator.AddHostOutput{}, &usageError{fmt.Errorf("make the host's file: %w", err)}
+	}
+	defer func() {
+		err = errors.Join(err, file.Close())
+		if err != nil {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}()
+	host, err := client.AddHost(ctx, in)
+	if err != nil {
+		return host, err
+	}
+	content, err := yaml.Marshal(hostFile{*host.Region, *host.IAMUserARN, *host.AccessKeyID, *host.SecretAccessKey})
+	if err != nil {
+		return host, err
+	}
+	if _, err := file.Write(append([]byte("---\n"), content...)); err != nil {
+		return host, fmt.Errorf("write the host's file: %w; take the host away with crossfade host remove %s", err, *in.Name)
+	}
+	return host, nil
+}
+
+func newHostRemoveCommand() *cobra.Command {
+	var at reach
+	c := &cobra.Command{
+		Use: "remove NAME", Short: "Take a host away", Args: cobra.ExactArgs(1),
+		Long: `Take a host away: its access key ends at once, and its instance is deregistered. A host that there is not is no error.
+
+` + reachHelp,
+		Example: "  crossfade host remove web-1",
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := at.client(os.Environ())
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
+			defer cancel()
+			if err := client.RemoveHost(ctx, operator.RemoveHostInput{Name: &args[0]}); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "host %s is removed\n", args[0])
+			return err
+		},
+	}
+	at.addFlags(c)
+	return c
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"crossfade/internal/api"
+	"crossfade/internal/auth"
+	"crossfade/internal/awsjson"
+	"crossfade/internal/edge"
+	"crossfade/internal/engine"
+	"crossfade/internal/fleet"
+	"crossfade/internal/hostapi"
+	"crossfade/internal/operator"
+	"crossfade/internal/sigv4"
+	"crossfade/internal/store/sqlite"
+	"crossfade/internal/telemetry"
+	"crossfade/internal/traffic/builtin"
+	"crossfade/internal/wire"
+	"crossfade/internal/wire/control"
+	"crossfade/internal/wire/host"
+)
+
+// What the data directory holds beside the database.
+const (
+	keyFile         = "secret.key" // seals the access keys and derives all other keys; without it the database's secrets are lost
+	signerFile      = "signer.pem" // signs deployment specifications: certificate and key
+	objectDirectory = "revisions"
+)
+
+// The purposes of derived keys.
+const (
+	purposeTokens   = "next-token"
+	purposeCommands = "host-command"
+)
+
+// systemClock tells the time to the parts.
+type systemClock func() time.Time
+
+func (c systemClock) Now() time.Time { return c() }
+
+// assemble opens the data directory and makes all parts behind the endpoint.
+func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Metrics) error {
+	database, err := sqlite.Open(ctx, o.Config.Data, o.Log.With("part", "store"))
+	if err != nil {
+		return err
+	}
+	s.store = database
+	secret, err := auth.OpenKeyFile(filepath.Join(o.Config.Data, keyFile))
+	if err != nil {
+		return err
+	}
+	keys, err := auth.NewKeys(database.Keys(), secret, o.Now)
+	if err != nil {
+		return err
+	}
+	if s.root, err = keys.EnsureRoot(ctx, o.Config.Account, o.Root); err != nil {
+		return err
+	}
+	router, err := builtin.New(ctx, s.balancer, sqlite.Registrations[builtin.Registration](database), o.Log.With("part", "traffic"))
+	if err != nil {
+		return err
+	}
+	clock := systemClock(o.Now)
+	mailbox := hostapi.NewMailbox(clock)
+	instances := fleet.Registered{Instances: database}
+	s.engine, err = engine.Start(ctx, engine.Config{
+		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Fleet: instances, Log: o.Log.With("part", "engine"),
+	})
+	if err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	services, authorize, err := s.services(o, database, secret, keys, instances, mailbox)
+	if err != nil {
+		return err
+	}
+	objects, err := newObjects(o, filepath.Join(o.Config.Data, objectDirectory))
+	if err != nil {
+		return err
+	}
+	metrics.HeldPolls(mailbox.Waiting)
+	metrics.Balancer(s.balancer.Metrics)
+	return s.front(o, metrics, keys, services, authorize, objects)
+}
+
+// services makes what the endpoint answers to in JSON.
+func (s *Server) services(o Options, database *sqlite.Store, secret []byte, keys *auth.Keys, instances fleet.Fleet, mailbox *hostapi.Mailbox) ([]wire.Service, authorizer, error) {
+	tokenKey, err := auth.Derive(secret, purposeTokens)
+	if err != nil {
+		return nil, nil, err
+	}
+	commandKey, err := auth.Derive(secret, purposeCommands)
+	if err != nil {
+		return nil, nil, err
+	}
+	signer, err := openSigner(filepath.Join(o.Config.Data, signerFile), o.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	controlAPI, err := api.New(api.Config{
+		Store: database, Engine: s.engine, Fleet: instances, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	hostAPI := hostapi.New(hostapi.Config{
+		Mailbox: mailbox, Engine: s.engine, Store: database, Signer: signer, Key: commandKey, Region: o.Config.Region,
+		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
+	})
+	operations := &operator.Service{Instances: controlAPI, Keys: keys, Region: o.Config.Region}
+	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI), nil
+}
+
+// front makes the endpoint.
+func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, services []wire.Service, authorize authorizer, objects edge.Objects) error {
+	codec, err := awsjson.New(awsjson.Config{
+		Services: services, Log: o.Log.With("part", "api"), NewRequestID: identifiers{}.UUID, Authorize: authorize, Explain: explain,
+	})
+	if err != nil {
+		return err
+	}
+	names := []string{sigv4.ServiceS3}
+	for _, service := range services {
+		names = append(names, service.SigningNames...)
+	}
+	s.edge = edge.New(edge.Config{
+		JSON: codec, Objects: objects,
+		Pages: map[string]http.Handler{
+			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front),
+		},
+		Verifier:   &sigv4.Verifier{Region: o.Config.Region, Services: names, Keys: keys, Now: o.Now},
+		Principals: keys, NewRequestID: identifiers{}.UUID, Log: o.Log.With("part", "edge"),
+		Observe: func(service, operation, code string, took time.Duration) {
+			metrics.Request(service, operation, code, took)
+			if o.Observe != nil {
+				o.Observe(service, operation, code, took)
+			}
+		},
+	})
+	return nil
+}

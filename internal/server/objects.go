@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+
+	"crossfade/internal/auth"
+	"crossfade/internal/edge"
+	"crossfade/internal/revision/s3store"
+	"crossfade/internal/revision/s3store/s3api"
+)
+
+// newObjects opens the revision store in a directory, makes the configured buckets, and puts its S3 in front of it.
+func newObjects(o Options, directory string) (edge.Objects, error) {
+	log := o.Log.With("part", "revisions")
+	store, err := s3store.Open(s3store.Options{Dir: directory, Log: log, Now: o.Now, NewID: identifiers{}.UUID})
+	if err != nil {
+		return nil, fmt.Errorf("open the revision store: %w", err)
+	}
+	for _, bucket := range o.Config.Revisions.Buckets {
+		if err := store.EnsureBucket(o.Config.Account, bucket); err != nil {
+			return nil, fmt.Errorf("make the bucket %s: %w", bucket, err)
+		}
+	}
+	// By these names a bucket may be addressed as bucket.NAME, which is how the official agent does it.
+	hosts := []string{"localhost"}
+	if u, err := url.Parse(o.Config.Endpoint); err == nil && u.Hostname() != "" {
+		hosts = append(hosts, u.Hostname())
+	}
+	return s3api.New(s3api.Options{
+		Store: store, Region: o.Config.Region, Hosts: hosts, Log: log,
+		Account: func(ctx context.Context) string {
+			c, _ := auth.FromContext(ctx)
+			return c.Account
+		},
+	}), nil
+}

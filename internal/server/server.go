@@ -1,0 +1,184 @@
+// Package server puts a running server together: the store, the engine, the control API, the agents' door, the revision store, the load
+// balancer and the endpoint in front of them, so that the command line, the demo and the tests start the same thing.
+//
+// It owns the data directory's layout, the order in which the parts are started and stopped, and the pages that need no signature (/healthz,
+// /readyz, /metrics). It holds no rule of its own about deployments, signatures or traffic. Beside cmd it is the only place that joins
+// drivers. A [Server]'s methods are safe for concurrent use; it owns every goroutine of its parts, and Stop waits for them.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"crossfade/internal/config"
+	"crossfade/internal/edge"
+	"crossfade/internal/engine"
+	"crossfade/internal/lb"
+	"crossfade/internal/sigv4"
+	"crossfade/internal/store"
+	"crossfade/internal/telemetry"
+)
+
+// Options say what to start. Config, Log and Version are required.
+type Options struct {
+	Config  config.Config
+	Log     *slog.Logger
+	Version string
+	// Root is the root's access key. Zero: the one that there is, or a fresh one at the first start.
+	Root sigv4.Credential
+	// Observe is told of every answered call, beside the metrics; nil: nobody is.
+	Observe edge.Observe
+	// Now is the clock of signatures, resources and deployments; nil: the system's.
+	Now func() time.Time
+}
+
+// Server is a running server.
+type Server struct {
+	log      *slog.Logger
+	config   config.Config
+	root     sigv4.Credential
+	store    store.Store
+	balancer *lb.Balancer
+	engine   *engine.Service
+	edge     *edge.Edge
+	http     *http.Server
+	listener net.Listener
+	served   chan error
+	failed   chan error
+
+	ready    atomic.Bool
+	stopping sync.Once
+	stopErr  error
+}
+
+// The endpoint's own limits. There is none on reading a body or writing an answer as a whole: bundles are large and polls are held.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	maxHeaderBytes = 64 << 10
+)
+
+// Start starts a server and returns when it answers. ctx bounds the start only; Stop ends the server.
+func Start(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	s := &Server{log: o.Log, config: o.Config, served: make(chan error, 1), failed: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	metrics := telemetry.New(o.Version)
+	// The port first: a second server on it must not touch the data.
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Listen); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; stop what listens there or give another address with --listen", o.Config.Listen, err)
+	}
+	if s.balancer, err = lb.New(balancerConfig(o.Config.LoadBalancer), o.Log.With("part", "lb")); err != nil {
+		return nil, err
+	}
+	if err := s.assemble(ctx, o, metrics); err != nil {
+		return nil, err
+	}
+	if err := s.balancer.Start(ctx); err != nil {
+		return nil, fmt.Errorf("start the load balancer: %w", err)
+	}
+	if err := s.serve(); err != nil {
+		return nil, err
+	}
+	s.ready.Store(true)
+	return s, nil
+}
+
+// serve begins to answer.
+func (s *Server) serve() error {
+	listener := s.listener
+	if s.config.TLS.On() {
+		pair, err := tls.LoadX509KeyPair(s.config.TLS.Cert, s.config.TLS.Key)
+		if err != nil {
+			return fmt.Errorf("load the TLS certificate %s: %w", s.config.TLS.Cert, err)
+		}
+		listener = tls.NewListener(listener, &tls.Config{
+			Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		})
+	}
+	s.http = &http.Server{
+		Handler: s.edge, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.log.With("part", "http").Handler(), slog.LevelDebug),
+	}
+	go func() {
+		err := s.http.Serve(listener)
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("serve %s: %w", s.Addr(), err)
+		}
+		s.served <- err
+	}()
+	return nil
+}
+
+// Addr is the host:port on which the server listens.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Endpoint is the URL by which clients reach the server.
+func (s *Server) Endpoint() string {
+	switch {
+	case s.config.Endpoint != "":
+		return s.config.Endpoint
+	case s.config.TLS.On():
+		return "https://" + s.Addr()
+	default:
+		return "http://" + s.Addr()
+	}
+}
+
+// Root is the root's access key when it was made or given at this start, else zero: a secret is shown once.
+func (s *Server) Root() sigv4.Credential { return s.root }
+
+// BalancerAddress is the host:port of a listener of the load balancer; empty for an unknown one.
+func (s *Server) BalancerAddress(listener string) string { return s.balancer.ListenerAddress(listener) }
+
+// Failed tells when the server can't go on serving.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop ends the server: it is not ready any more, answers held polls, takes no more calls, lets those under way finish until ctx ends, lets
+// the load balancer's requests finish likewise, and closes the store. It may be called twice; each call returns when all has stopped.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopping.Do(func() { s.stopErr = s.stop(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	s.ready.Store(false)
+	var errs []error
+	if s.http != nil {
+		s.edge.Drain()
+		if err := s.http.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("calls were cut off: %w", err), s.http.Close())
+		}
+		<-s.served
+	} else if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	if s.engine != nil {
+		s.engine.Stop()
+	}
+	if s.balancer != nil {
+		if err := s.balancer.Stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop the load balancer: %w", err))
+		}
+	}
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the store: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -37,6 +37,7 @@ type agent struct {
 	now          func() time.Time
 	refreshKeys  func() // called when the server refuses a signature
 
+	specs    specifications
 	commands *registry
 	groups   *groupLocks
 	// installing is held while installed files change; it is taken after a group's lock.

@@ -286,24 +286,24 @@ func TestUnknownEventsAndPossibleEvents(t *testing.T) {
 	t.Parallel()
 	s := newFakeServer(t)
 	s.start(s.options(filepath.Join(t.TempDir(), "root")))
-	spec := s.deployment("d-ONE", map[string]string{"appspec.yml": "version: 0.0\nos: linux\nhooks:\n  Custom:\n    - location: x\n"})
+	custom := map[string]string{"appspec.yml": "version: 0.0\nos: linux\nhooks:\n  Custom:\n    - location: x\n"}
+	spec := s.deployment("d-ONE", custom)
 	if r := s.do(spec, "BlockTraffic"); r.Status != "Failed" || !strings.Contains(r.Message, "Unsupported command type: BlockTraffic") {
 		t.Errorf("got %+v", r)
 	}
-	s.deploy(spec, "DownloadBundle")
 	usual := names()
 	for want, possible := range map[string][]string{
 		`no possible lifecycle event`: usual,
 		`lacks AfterAllowTraffic`:     append(usual[:len(usual)-1:len(usual)-1], "Custom"),
 		`lifecycle event "Other"`:     append(usual[:len(usual):len(usual)], "Custom", "Other"),
+		"":                            append(usual[:len(usual):len(usual)], "Custom"),
 	} {
-		id := "d-ONE/" + want
+		// A deployment has one specification, so each needs a deployment of its own.
+		spec := s.deployment(fmt.Sprintf("d-%x", want), custom)
 		spec.AllPossibleLifecycleEvents = possible
-		s.offer(id, spec, "Install")
-		if r := s.wait(id); !strings.Contains(r.Message, want) {
+		s.deploy(spec, "DownloadBundle")
+		if r := s.do(spec, "Install"); !strings.Contains(r.Message, want) || (want == "") != (r.Status == "Succeeded") {
 			t.Errorf("got %+v, want %q", r, want)
 		}
 	}
-	spec.AllPossibleLifecycleEvents = append(usual[:len(usual):len(usual)], "Custom")
-	s.deploy(spec, "Install")
 }

@@ -44,8 +44,11 @@ func (a *agent) command(work, tell context.Context, cmd control.Command) {
 	a.settle(work, tell, log, cmd, spec.DeploymentID, err)
 }
 
-// specification fetches and verifies what the command is part of.
+// specification fetches and verifies what the command is part of, unless an earlier command was part of the same.
 func (a *agent) specification(ctx context.Context, cmd control.Command) (envelope.Specification, error) {
+	if spec, ok := a.specs.get(cmd.ExecutionID); ok {
+		return spec, nil
+	}
 	var signed []byte
 	err := a.insist(ctx, func() (err error) {
 		signed, err = a.client.Specification(ctx, cmd.ExecutionID)
@@ -58,7 +61,11 @@ func (a *agent) specification(ctx context.Context, cmd control.Command) (envelop
 	if err != nil {
 		return envelope.Specification{}, err
 	}
-	return envelope.ParseSpecification(content)
+	spec, err := envelope.ParseSpecification(content)
+	if err == nil {
+		a.specs.put(cmd.ExecutionID, spec)
+	}
+	return spec, err
 }
 
 // insist repeats a call until it succeeds or fails for good. errDropped: the server could not be reached for too long.

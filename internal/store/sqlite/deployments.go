@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"strings"
 
 	"crossfade/internal/deploy"
@@ -63,10 +62,9 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 		add(` AND created_at <= ?`, unixNano(f.To))
 	}
 	if p.After != "" {
-		var at int64
-		var id string
-		if _, err := fmt.Sscanf(p.After, "%d.%s", &at, &id); err != nil {
-			return nil, fmt.Errorf("list deployments: %q is no place in the list: %w", p.After, err)
+		at, id, err := parsePlace(p.After)
+		if err != nil {
+			return nil, wrap(err, "list deployments")
 		}
 		add(` AND (created_at, id) < (?, ?)`, at, id)
 	}
@@ -94,7 +92,7 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 		var e store.DeploymentEntry
 		var at int64
 		err := rows.Scan(&e.ID, &at)
-		e.Cursor = fmt.Sprintf("%d.%s", at, e.ID)
+		e.Cursor = place(at, e.ID)
 		out = append(out, e)
 		return true, err
 	})

@@ -41,7 +41,7 @@ func TestContract(t *testing.T) {
 			return s
 		})
 	})
-	if len(seen) < 60 {
+	if len(seen) < 20 {
 		t.Fatalf("only %d statements were seen", len(seen))
 	}
 	s, err := Open(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))

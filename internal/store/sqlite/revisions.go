@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -117,11 +118,11 @@ func (s *Store) Revisions(ctx context.Context, applicationID string, o store.Rev
 		way, beyond = "DESC", "<"
 	}
 	if p.After != "" {
-		var at, number int64
-		if _, err := fmt.Sscanf(p.After, "%d.%d", &at, &number); err != nil {
-			return nil, fmt.Errorf("list revisions: %q is no place in the list: %w", p.After, err)
+		at, number, err := parsePlace(p.After)
+		if err != nil {
+			return nil, wrap(err, "list revisions")
 		}
-		q.WriteString(` AND (r.` + column + `, r.number) ` + beyond + ` (?, ?)`)
+		q.WriteString(` AND (r.` + column + `, r.number) ` + beyond + ` (?, CAST(? AS INTEGER))`)
 		args = append(args, at, number)
 	}
 	q.WriteString(` ORDER BY r.` + column + ` ` + way + `, r.number ` + way + ` LIMIT ?`)
@@ -129,7 +130,7 @@ func (s *Store) Revisions(ctx context.Context, applicationID string, o store.Rev
 	err := s.read.each(ctx, q.String(), append(args, limit(p.Limit)), func(rows *sql.Rows) (bool, error) {
 		var at int64
 		r, number, err := scanRevision(applicationID, func(into ...any) error { return rows.Scan(append(into, &at)...) })
-		out = append(out, store.RevisionEntry{RegisteredRevision: r, Cursor: fmt.Sprintf("%d.%d", at, number)})
+		out = append(out, store.RevisionEntry{RegisteredRevision: r, Cursor: place(at, strconv.FormatInt(number, 10))})
 		return true, err
 	})
 	return out, wrap(err, "list revisions")

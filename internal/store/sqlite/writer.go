@@ -16,7 +16,8 @@ var errClosed = errors.New("the store is closed")
 const groupMost = 128
 
 // writer is the one connection that writes. A write that finds others waiting behind it leaves the transaction open for them; the last of
-// them commits for all. Each runs behind a savepoint of its own, so one that fails takes only its own work back.
+// them commits for all. Each runs behind a savepoint of its own, so one that fails takes only its own work back; when the database itself fails
+// (a full disk, an error of the device) all of them fail, because SQLite takes back the whole transaction.
 type writer struct {
 	db *sql.DB
 

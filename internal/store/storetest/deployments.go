@@ -68,7 +68,7 @@ func rollbackOfDeleted(t *testing.T, s store.Store) {
 	w.resolve(id, 2, 2)
 	w.drive(id)
 	w.step(id, deploy.Continue{Wait: deploy.ReadyWait, By: "me"})
-	w.step(id, deploy.Wake{}) // one is in flight
+	w.pump(id) // one is in flight
 	w.step(id, deploy.Stop{By: "me"})
 	must1[[]string](t)(s.DeleteApplication(t.Context(), account, "shop"))
 	w.drive(id)

@@ -1,7 +1,7 @@
 // Package revision is the port to where bundles are: an S3 location can be looked at and read, and is what it was registered as or an error.
 //
 // It owns the port and the check of a location's version and ETag; the drivers are s3store (built in, files under the data directory) and
-// s3client (any S3 endpoint). It unpacks nothing and knows nothing of deployments. A Source is safe for concurrent use.
+// s3client (any S3 endpoint), both held to revisiontest. It unpacks nothing and knows nothing of deployments. A Source is safe for concurrent use.
 package revision
 
 import (

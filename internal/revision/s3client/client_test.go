@@ -189,3 +189,25 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestTakesKeysButNoEndpointFromTheEnvironment holds that the usual AWS_ENDPOINT_URL, which leads to Crossfade itself, does not lead this client
+// there.
+func TestTakesKeysButNoEndpointFromTheEnvironment(t *testing.T) {
+	srv, store := endpoint(t)
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "KEY", "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+		"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1", "AWS_CONFIG_FILE": t.TempDir() + "/none", "AWS_SHARED_CREDENTIALS_FILE": t.TempDir() + "/none", "AWS_PROFILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	if _, err := store.Put(t.Context(), "bundles", "app.zip", nil, s3store.Condition{}, s3store.Content{Body: strings.NewReader("bundle"), Length: 6}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := s3client.New(t.Context(), s3client.Options{Region: region, Endpoint: srv.URL, PathStyle: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := c.Stat(t.Context(), revision.Location{Bucket: "bundles", Key: "app.zip"}); err != nil || info.Size != 6 {
+		t.Errorf("%+v, %v", info, err)
+	}
+}

@@ -182,11 +182,11 @@ func (w *world) until(t *testing.T, id string, ok func(deploy.Deployment) bool) 
 func TestHundredContinues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	// Rerouting waits until all hundred have been answered.
+	w.agents.hold[deploy.BeforeAllowTraffic] = make(chan struct{})
 	if _, err := w.Create(t.Context(), w.spec); err != nil {
 		t.Fatal(err)
 	}
-	// Rerouting waits until all hundred have been answered.
-	w.agents.hold[deploy.BeforeAllowTraffic] = make(chan struct{})
 	w.until(t, w.spec.ID, deploy.Deployment.Ready)
 	var wg sync.WaitGroup
 	var mu sync.Mutex

@@ -67,8 +67,7 @@ func rollbackOfDeleted(t *testing.T, s store.Store) {
 	id := w.create(g, deploy.KindBlueGreen)
 	w.resolve(id, 2, 2)
 	w.drive(id)
-	w.step(id, deploy.Continue{Wait: deploy.ReadyWait, By: "me"})
-	w.pump(id) // one is in flight
+	w.step(id, deploy.Continue{Wait: deploy.ReadyWait, By: "me"}) // some are in flight
 	w.step(id, deploy.Stop{By: "me"})
 	must1[[]string](t)(s.DeleteApplication(t.Context(), account, "shop"))
 	w.drive(id)

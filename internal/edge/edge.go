@@ -262,7 +262,9 @@ func (c *call) objects() {
 		return
 	}
 	w := &statusWriter{ResponseWriter: c.w}
-	e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body))
+	c.guard(w, func() { e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body)) }, func() {
+		c.refuseObject("InternalError", internalError)
+	})
 	if w.status >= 400 {
 		c.code = http.StatusText(w.status)
 	}
@@ -281,7 +283,7 @@ func objectError(err error) (code, message string) {
 	case errors.As(err, &denied):
 		return "AccessDenied", denied.Error()
 	default:
-		return "InternalError", "An unexpected fault; see the server's log for this request id."
+		return "InternalError", internalError
 	}
 }
 
@@ -300,6 +302,10 @@ func (c *call) operator() {
 		c.refuseJSON(err)
 		return
 	}
+	if c.edge.draining.Load() {
+		c.refuseJSON(wire.Errorf(awsjson.ServiceUnavailable, "The server is stopping; try again."))
+		return
+	}
 	ctx, err := c.authenticate(body, auth.ServiceOperator)
 	if err == nil {
 		err = auth.Authorize(c.caller.Principal, c.service, c.operation, "*")
@@ -311,7 +317,9 @@ func (c *call) operator() {
 	r := c.r.WithContext(ctx)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	w := &statusWriter{ResponseWriter: c.w}
-	c.edge.cfg.Operator.ServeHTTP(w, r)
+	c.guard(w, func() { c.edge.cfg.Operator.ServeHTTP(w, r) }, func() {
+		c.refuseJSON(wire.Errorf(awsjson.InternalFailure, internalError))
+	})
 	if w.status >= 400 {
 		c.code = http.StatusText(w.status)
 	}
@@ -348,20 +356,3 @@ func changesSomething(service, operation string) bool {
 	}
 	return true
 }
-
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *statusWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

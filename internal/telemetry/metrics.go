@@ -26,7 +26,7 @@ func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "crossfade_requests_total", Help: "Requests answered, by the exception's name or, without one, the HTTP status.",
+			Name: "crossfade_requests_total", Help: "Requests answered, by the exception's name, or OK.",
 		}, []string{"service", "operation", "code"}),
 		latencies: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "crossfade_request_duration_seconds", Help: "Time from a request's head to its answer; held polls of agents included.",
@@ -53,8 +53,11 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
-// Request counts an answered request. The operation must come from a fixed list, never from the request as it is.
+// Request counts an answered request; an empty code means success. The operation must come from a fixed list, never from the request as it is.
 func (m *Metrics) Request(service, operation, code string, took time.Duration) {
+	if code == "" {
+		code = "OK"
+	}
 	m.requests.WithLabelValues(service, operation, code).Inc()
 	m.latencies.WithLabelValues(service, operation).Observe(took.Seconds())
 }

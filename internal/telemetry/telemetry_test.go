@@ -37,11 +37,11 @@ func expect(t *testing.T, m *Metrics, lines ...string) {
 func TestRequestsAndPollsAreShown(t *testing.T) {
 	t.Parallel()
 	m := New("v0.1.0")
-	m.Request("codedeploy", "GetDeployment", "200", 3*time.Millisecond)
+	m.Request("codedeploy", "GetDeployment", "", 3*time.Millisecond)
 	m.Request("codedeploy", "GetDeployment", "DeploymentDoesNotExistException", time.Millisecond)
 	m.HeldPolls(func() int { return 4 })
 	expect(t, m,
-		`crossfade_requests_total{code="200",operation="GetDeployment",service="codedeploy"} 1`,
+		`crossfade_requests_total{code="OK",operation="GetDeployment",service="codedeploy"} 1`,
 		`crossfade_requests_total{code="DeploymentDoesNotExistException",operation="GetDeployment",service="codedeploy"} 1`,
 		`crossfade_request_duration_seconds_count{operation="GetDeployment",service="codedeploy"} 2`,
 		`crossfade_agent_polls_held 4`, `crossfade_build_info{version="v0.1.0"} 1`)

@@ -1,0 +1,260 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"crossfade/internal/agent/control"
+	"crossfade/internal/config"
+	"crossfade/internal/operator"
+	"crossfade/internal/sigv4"
+)
+
+var testRoot = sigv4.Credential{AccessKeyID: "AKIDTEST", SecretAccessKey: "test-secret"}
+
+func options(t *testing.T) Options {
+	t.Helper()
+	c := config.Default()
+	c.Listen, c.Data = "127.0.0.1:0", filepath.Join(t.TempDir(), "data")
+	c.Revisions.Buckets = []string{"releases"}
+	return Options{Config: c, Log: slog.New(slog.DiscardHandler), Version: "test", Root: testRoot}
+}
+
+func start(t *testing.T, o Options) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func sdk(s *Server, key sigv4.Credential) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(s.Endpoint()), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretAccessKey, ""),
+	}
+}
+
+func page(t *testing.T, s *Server, path string) (int, string) {
+	t.Helper()
+	answer, err := http.Get(s.Endpoint() + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+func TestAServerAnswersEveryServiceOnOneEndpointAndCountsIt(t *testing.T) {
+	t.Parallel()
+	var observed atomic.Int64
+	o := options(t)
+	o.Observe = func(service, operation, code string, _ time.Duration) {
+		if service == "codedeploy" && operation == "CreateApplication" && code == "" {
+			observed.Add(1)
+		}
+	}
+	s := start(t, o)
+	deploy := codedeploy.NewFromConfig(sdk(s, testRoot))
+	if _, err := deploy.CreateApplication(t.Context(), &codedeploy.CreateApplicationInput{ApplicationName: aws.String("web")}); err != nil {
+		t.Fatal(err)
+	}
+	objects := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := objects.HeadBucket(t.Context(), &s3.HeadBucketInput{Bucket: aws.String("releases")}); err != nil {
+		t.Error(err)
+	}
+	if observed.Load() != 1 {
+		t.Errorf("CreateApplication was observed %d times", observed.Load())
+	}
+	for path, want := range map[string]string{
+		"/healthz": "ok", "/readyz": "ok", "/": "Crossfade",
+		"/metrics": `crossfade_requests_total{code="OK",operation="CreateApplication",service="codedeploy"} 1`,
+	} {
+		if status, body := page(t, s, path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s answers %d %s", path, status, body)
+		}
+	}
+}
+
+// TestARestartKeepsEverything: resources, the root key, the signer.
+func TestARestartKeepsEverything(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Root = sigv4.Credential{}
+	s := start(t, o)
+	key := s.Root()
+	if key.AccessKeyID == "" || key.SecretAccessKey == "" {
+		t.Fatal("the first start shows no root key")
+	}
+	_, err := codedeploy.NewFromConfig(sdk(s, key)).CreateApplication(t.Context(), &codedeploy.CreateApplicationInput{ApplicationName: aws.String("web")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := os.ReadFile(filepath.Join(o.Config.Data, signerFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = start(t, o)
+	if s.Root() != (sigv4.Credential{}) {
+		t.Error("the second start shows a key")
+	}
+	if _, err := codedeploy.NewFromConfig(sdk(s, key)).GetApplication(t.Context(), &codedeploy.GetApplicationInput{ApplicationName: aws.String("web")}); err != nil {
+		t.Error(err)
+	}
+	again, err := os.ReadFile(filepath.Join(o.Config.Data, signerFile))
+	if err != nil || string(again) != string(signer) {
+		t.Errorf("the signer changed (%v)", err)
+	}
+}
+
+func TestAHostMaySpeakItsProtocolAndReadBundlesOnly(t *testing.T) {
+	t.Parallel()
+	s := start(t, options(t))
+	host := addHost(t, s)
+	var denied interface{ ErrorCode() string }
+	_, err := codedeploy.NewFromConfig(sdk(s, host)).ListApplications(t.Context(), &codedeploy.ListApplicationsInput{})
+	if !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
+		t.Errorf("ListApplications: %v", err)
+	}
+	// A deployment that there is not must look the same to a host as one that there is.
+	_, err = codedeploy.NewFromConfig(sdk(s, host)).ContinueDeployment(t.Context(), &codedeploy.ContinueDeploymentInput{DeploymentId: aws.String("d-ABCDEFGHI"), DeploymentWaitType: types.DeploymentWaitTypeReadyWait})
+	if !errors.As(err, &denied) || denied.ErrorCode() != "AccessDeniedException" {
+		t.Errorf("ContinueDeployment: %v", err)
+	}
+	objects := s3.NewFromConfig(sdk(s, host), func(o *s3.Options) { o.UsePathStyle = true })
+	_, err = objects.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("releases"), Key: aws.String("x"), Body: strings.NewReader("x")})
+	if !errors.As(err, &denied) || denied.ErrorCode() != "AccessDenied" {
+		t.Errorf("PutObject: %v", err)
+	}
+	_, err = objects.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("releases"), Key: aws.String("x")})
+	if !errors.As(err, &denied) || denied.ErrorCode() != "NoSuchKey" {
+		t.Errorf("GetObject: %v", err)
+	}
+}
+
+func addHost(t *testing.T, s *Server) sigv4.Credential {
+	t.Helper()
+	c := &operator.Client{Endpoint: s.Endpoint(), Region: "us-east-1", Credential: testRoot, HTTP: http.DefaultClient, Now: time.Now}
+	host, err := c.AddHost(t.Context(), operator.AddHostInput{Name: aws.String("web-1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sigv4.Credential{AccessKeyID: *host.AccessKeyID, SecretAccessKey: *host.SecretAccessKey}
+}
+
+// TestStoppingAnswersHeldPolls: a poll is held for many seconds, and a server that stops doesn't wait for it.
+func TestStoppingAnswersHeldPolls(t *testing.T) {
+	t.Parallel()
+	s := start(t, options(t))
+	key := addHost(t, s)
+	agent := &control.Client{
+		Endpoint: s.Endpoint() + "/", Host: "arn:aws:iam::000000000000:user/host/web-1", Version: "test", HTTP: &http.Client{}, Now: time.Now,
+		Sign: func(_ context.Context, r *http.Request, service, payload string, at time.Time) error {
+			sigv4.Sign(r, key, "us-east-1", service, payload, at)
+			return nil
+		},
+	}
+	polled := make(chan error, 1)
+	go func() {
+		command, err := agent.Poll(t.Context())
+		if command != nil {
+			err = errors.New("a command came from nowhere")
+		}
+		polled <- err
+	}()
+	for {
+		if _, body := page(t, s, "/metrics"); strings.Contains(body, "crossfade_agent_polls_held 1\n") {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	end, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Stop(end); err != nil {
+		t.Error(err)
+	}
+	if err := <-polled; err != nil {
+		t.Errorf("the held poll got %v", err)
+	}
+}
+
+// TestAStartThatFailsLeavesNothingOpen: what was opened before the failure is closed, so that the next start finds port and directory free.
+func TestAStartThatFailsLeavesNothingOpen(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := taken.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	group := config.TargetGroup{Name: "web", Port: 80}
+	listener := config.Listener{Name: "web", Address: taken.Addr().String(), Forward: []config.Forward{{TargetGroup: "web"}}}
+	for name, spoil := range map[string]func(*Options){
+		"load balancer's port": func(o *Options) {
+			o.Config.LoadBalancer = config.LoadBalancer{Listeners: []config.Listener{listener}, TargetGroups: []config.TargetGroup{group}}
+		},
+		"load balancer's forward": func(o *Options) { o.Config.LoadBalancer.Listeners = []config.Listener{listener} },
+		"certificate":             func(o *Options) { o.Config.TLS = config.TLS{Cert: "missing.pem", Key: "missing.pem"} },
+		"port":                    func(o *Options) { o.Config.Listen = taken.Addr().String() },
+		"bucket":                  func(o *Options) { o.Config.Revisions.Buckets = []string{"A"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			good := options(t)
+			bad := good
+			spoil(&bad)
+			if _, err := Start(t.Context(), bad); err == nil {
+				t.Fatal("it started")
+			}
+			start(t, good)
+		})
+	}
+}
+
+func TestADamagedSignerIsNotReplaced(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	if err := os.MkdirAll(o.Config.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(o.Config.Data, signerFile), []byte("not a key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), "remove it to have a new one made") {
+		t.Errorf("got %v", err)
+	}
+}

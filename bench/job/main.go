@@ -245,6 +245,9 @@ func (r *rig) create(ctx context.Context, env string) (string, error) {
 	return *out.DeploymentId, nil
 }
 
+// askInterval is how often a deployment's status is asked for: it is what "whole deployment" is rounded up to, and asking costs what is measured.
+const askInterval = 10 * time.Millisecond
+
 // await waits until a deployment has a status.
 func (r *rig) await(ctx context.Context, id string, status types.DeploymentStatus) (*types.DeploymentInfo, error) {
 	for {
@@ -258,7 +261,7 @@ func (r *rig) await(ctx context.Context, id string, status types.DeploymentStatu
 		case i.Status == types.DeploymentStatusFailed || i.Status == types.DeploymentStatusStopped:
 			return nil, fmt.Errorf("deployment %s is %s: %s", id, i.Status, aws.ToString(i.ErrorInformation.Message))
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(askInterval)
 	}
 }
 

@@ -99,6 +99,6 @@ type HealthCheck struct {
 func Default() Config {
 	return Config{
 		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
-		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 50 * time.Second}, ShutdownTimeout: 30 * time.Second,
+		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 20 * time.Second}, ShutdownTimeout: 30 * time.Second,
 	}
 }

@@ -21,6 +21,9 @@ func authorizeBy(control *api.Service) authorizer {
 		if !ok {
 			return errors.New("authorize a call without a caller")
 		}
+		if auth.Unrestricted(caller.Principal) {
+			return nil
+		}
 		service := route.Service.SigningNames[0]
 		needed := []api.Access{{Operation: route.Op.Name, Resource: "*"}}
 		// A host has no permission of the control API, and is not to learn from it what there is.

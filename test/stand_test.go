@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -281,7 +282,8 @@ func (s *stand) addHosts() map[string]*process {
 
 func (s *stand) startAgent(name, listen string) *process {
 	s.t.Helper()
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "APP_HOME=" + filepath.Join(s.dir, name), "APP_LISTEN=" + listen, "CROSSFADE=" + s.program}
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "APP_HOME=" + filepath.Join(s.dir, name), "APP_LISTEN=" + listen, "CROSSFADE=" + s.program,
+		"APP_PARENT_PID=" + strconv.Itoa(os.Getpid())}
 	return s.spawn("agent-"+name, env, "agent", "--endpoint", s.endpoint, "--config", filepath.Join(s.dir, name+".yml"), "--root", filepath.Join(s.dir, name, "root"))
 }
 

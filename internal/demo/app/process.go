@@ -31,6 +31,9 @@ const (
 // Start starts the process in a session of its own, so that it outlives the script that starts it, and returns when url answers. When it
 // doesn't, the process is stopped and the end of its log is in the error.
 func (p Process) Start(ctx context.Context, url string) error {
+	if Check(ctx, url, "") == nil {
+		return fmt.Errorf("something answers at %s already, so the application can't listen there: stop it", url)
+	}
 	log, err := os.OpenFile(p.Log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the application's log: %w", err)

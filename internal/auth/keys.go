@@ -43,8 +43,9 @@ type Keys struct {
 	sealer sealer
 	now    func() time.Time
 
-	mu    sync.Mutex
-	cache map[string]opened
+	mu      sync.Mutex
+	cache   map[string]opened
+	changes uint64 // counts forget, so that what was read before a change is not kept after it
 }
 
 type opened struct {
@@ -155,6 +156,7 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 	now := k.now()
 	k.mu.Lock()
 	o, ok := k.cache[accessKeyID]
+	changes := k.changes
 	k.mu.Unlock()
 	if ok && now.Sub(o.at) < cacheFor {
 		return o, nil
@@ -170,6 +172,9 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 	o = opened{record: r, secret: secret, at: now}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.changes != changes {
+		return o, nil
+	}
 	if len(k.cache) >= maxCached {
 		k.cache = map[string]opened{}
 	}
@@ -180,6 +185,7 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 func (k *Keys) forget(accessKeyID string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.changes++
 	delete(k.cache, accessKeyID)
 }
 

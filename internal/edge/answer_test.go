@@ -26,6 +26,9 @@ func (panicking) ServeObject(w http.ResponseWriter, r *http.Request, _ *sigv4.Bo
 		if _, err := io.WriteString(w, "half an ob"); err != nil {
 			panic(err)
 		}
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			panic(err)
+		}
 	}
 	panic("on purpose")
 }
@@ -64,7 +67,9 @@ func TestPanicsAreFaultsAndNotAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	sigv4.Sign(req, sigv4.Credential{AccessKeyID: "ROOT", SecretAccessKey: secret}, "us-east-1", "s3", sigv4.Hash(nil), time.Now())
-	if res, err := http.DefaultClient.Do(req); err == nil {
+	// A connection of its own: on one that was used before, the client would ask again by itself.
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if res, err := fresh.Do(req); err == nil {
 		if body, err := io.ReadAll(res.Body); err == nil {
 			t.Errorf("half an answer looked whole: %q", body)
 		}

@@ -26,8 +26,9 @@ type Object struct {
 	// Headers are those to send with the content, by canonical name.
 	Headers  map[string]string `json:"headers,omitempty"`
 	Checksum Checksum          `json:"checksum"`
-	// Upload is the id of the upload that made the object.
-	Upload string `json:"upload,omitempty"`
+	// Upload is the id of the upload that made the object, and Parts are the sizes of its parts; both are empty for an object sent in one piece.
+	Upload string  `json:"upload,omitempty"`
+	Parts  []int64 `json:"parts,omitempty"`
 }
 
 // The end of an object's file, after the content and the JSON: the JSON's length, and a mark that says what the file is.

@@ -59,7 +59,7 @@ type Named struct {
 type Completion struct {
 	Parts []Named
 	When  Condition
-	// Algorithm is of the checksum to keep of the whole; empty: CRC64NVME.
+	// Algorithm is of the checksum to keep of the whole; empty: the one that the upload was begun with.
 	Algorithm Algorithm
 	// Check judges the whole before it counts; nil: nothing to check.
 	Check func(Checksum) error
@@ -216,16 +216,19 @@ func (s *Store) CompleteUpload(ctx context.Context, bucketName, key, id string, 
 	if err := s.mayPut(bucketName, key, c.When); err != nil {
 		return Object{}, err
 	}
-	readers := make([]io.Reader, len(parts))
+	readers, sizes := make([]io.Reader, len(parts)), make([]int64, len(parts))
 	for i, p := range parts {
-		readers[i] = io.LimitReader(p.file, p.Size)
+		readers[i], sizes[i] = io.LimitReader(p.file, p.Size), p.Size
+	}
+	if c.Algorithm == "" {
+		c.Algorithm = u.Algorithm
 	}
 	st, err := s.stage(ctx, Content{Body: io.MultiReader(readers...), Length: size, Algorithm: c.Algorithm, Check: func(sums Sums) error {
 		if c.Check == nil {
 			return nil
 		}
 		return c.Check(sums.Checksum)
-	}}, Object{Key: key, Headers: u.Headers, Modified: s.o.Now().UTC(), ETag: etag, Upload: id})
+	}}, Object{Key: key, Headers: u.Headers, Modified: s.o.Now().UTC(), ETag: etag, Upload: id, Parts: sizes})
 	if err != nil {
 		return Object{}, err
 	}

@@ -33,10 +33,10 @@ var statuses = map[string]int{
 	"BucketAlreadyExists": http.StatusConflict, "BucketAlreadyOwnedByYou": http.StatusConflict, "BucketNotEmpty": http.StatusConflict,
 	"MissingContentLength": http.StatusLengthRequired,
 	"PreconditionFailed":   http.StatusPreconditionFailed,
-	"InvalidRange":         http.StatusRequestedRangeNotSatisfiable,
-	"InternalError":        http.StatusInternalServerError,
-	"NotImplemented":       http.StatusNotImplemented,
-	"ServiceUnavailable":   http.StatusServiceUnavailable, "SlowDown": http.StatusServiceUnavailable,
+	"InvalidRange":         http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber": http.StatusRequestedRangeNotSatisfiable,
+	"InternalError":      http.StatusInternalServerError,
+	"NotImplemented":     http.StatusNotImplemented,
+	"ServiceUnavailable": http.StatusServiceUnavailable, "SlowDown": http.StatusServiceUnavailable,
 	"InsufficientCapacity": http.StatusInsufficientStorage,
 }
 

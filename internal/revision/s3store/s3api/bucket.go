@@ -3,6 +3,7 @@ package s3api
 import (
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -33,6 +34,9 @@ func (c *call) listBuckets() error {
 	return c.answer(out)
 }
 
+// oldestRegion is where S3 still does some things as it did before there were others.
+const oldestRegion = "us-east-1"
+
 func (c *call) createBucket() error {
 	var in struct{ LocationConstraint string }
 	if err := c.readXML(&in); err != nil {
@@ -41,7 +45,16 @@ func (c *call) createBucket() error {
 	if in.LocationConstraint != "" && in.LocationConstraint != c.region {
 		return refuse("IllegalLocationConstraintException", "The location constraint %s is not this server's region, %s.", in.LocationConstraint, c.region)
 	}
-	if err := c.store.CreateBucket(c.account(c.r.Context()), c.bucket); err != nil {
+	if name := c.mistakenFor(); name != "" {
+		return refuse(s3store.InvalidBucketName, "The bucket %s would be mistaken for the server's own name, %s; choose another name, or tell the server its endpoint.", c.bucket, name)
+	}
+	err := c.store.CreateBucket(c.account(c.r.Context()), c.bucket)
+	var refused *s3store.Error
+	// Making one's own bucket once more is no error in the oldest region, and one in all others.
+	if errors.As(err, &refused) && refused.Code == s3store.BucketOwned && c.region == oldestRegion {
+		err = nil
+	}
+	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Location", "/"+c.bucket)
@@ -67,7 +80,7 @@ func (c *call) bucketLocation() error {
 		Region  string   `xml:",chardata"`
 	}{Xmlns: namespace, Region: c.region}
 	// The oldest region's name is empty here, and tools rely on it.
-	if out.Region == "us-east-1" {
+	if out.Region == oldestRegion {
 		out.Region = ""
 	}
 	return c.answer(out)

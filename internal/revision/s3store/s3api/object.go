@@ -152,10 +152,10 @@ func (c *call) getObject() (err error) {
 	head := c.w.Header()
 	head.Set("ETag", quote(o.ETag))
 	head.Set("Last-Modified", o.Modified.UTC().Format(http.TimeFormat))
-	if err := c.mayRead(o.Object); err != nil {
+	if err := conditions(c.r.Header.Get, o.Object); err != nil {
 		return err
 	}
-	from, n, partial, err := parseRange(c.r.Header.Get("Range"), o.Size)
+	from, n, partial, err := c.wanted(o.Object)
 	if err != nil {
 		return err
 	}
@@ -194,26 +194,85 @@ func (c *call) getObject() (err error) {
 	return nil
 }
 
-// mayRead judges the conditions of a read, in S3's order: If-Match before If-Unmodified-Since, If-None-Match before If-Modified-Since.
-func (c *call) mayRead(o s3store.Object) error {
-	h := c.r.Header
+// conditions judges what a reader asks of an object, in S3's order: If-Match before If-Unmodified-Since, If-None-Match before If-Modified-Since.
+func conditions(header func(name string) string, o s3store.Object) error {
 	modified := o.Modified.Truncate(time.Second)
 	failed := refuse(s3store.PreconditionFailed, "At least one of the pre-conditions you specified did not hold.")
-	if match := etags(h.Get("If-Match")); match != nil {
+	if match := etags(header("If-Match")); match != nil {
 		if !match.Contains(o.ETag) {
 			return failed
 		}
-	} else if t, err := http.ParseTime(h.Get("If-Unmodified-Since")); err == nil && modified.After(t) {
+	} else if t, err := http.ParseTime(header("If-Unmodified-Since")); err == nil && modified.After(t) {
 		return failed
 	}
-	if none := etags(h.Get("If-None-Match")); none != nil {
+	if none := etags(header("If-None-Match")); none != nil {
 		if none.Contains(o.ETag) {
-			return refuse("NotModified", "Not modified.")
+			return errNotModified()
 		}
-	} else if t, err := http.ParseTime(h.Get("If-Modified-Since")); err == nil && !modified.After(t) {
-		return refuse("NotModified", "Not modified.")
+	} else if t, err := http.ParseTime(header("If-Modified-Since")); err == nil && !modified.After(t) {
+		return errNotModified()
 	}
 	return nil
+}
+
+const notModified s3store.Code = "NotModified"
+
+func errNotModified() error { return refuse(notModified, "Not modified.") }
+
+// wanted is which bytes of an object a request asks for: a range, one of the parts that it was made of, or all.
+func (c *call) wanted(o s3store.Object) (from, n int64, partial bool, err error) {
+	header := c.r.Header.Get("Range")
+	if !c.query.Has("partNumber") {
+		return parseRange(header, o.Size)
+	}
+	if header != "" {
+		return 0, 0, false, refuse("InvalidRequest", "Cannot specify both Range header and partNumber query parameter.")
+	}
+	number, err := partNumber(c.query)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	parts := o.Parts
+	if len(parts) == 0 {
+		parts = []int64{o.Size}
+	} else {
+		c.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(parts)))
+	}
+	if number > len(parts) {
+		return 0, 0, false, refuse("InvalidPartNumber", "The requested partnumber is not satisfiable: the object has %d.", len(parts))
+	}
+	for _, size := range parts[:number-1] {
+		from += size
+	}
+	return from, parts[number-1], parts[number-1] > 0, nil
+}
+
+// partNumber reads the number of a part; whether there is such a part is for the store to say.
+func partNumber(q url.Values) (int, error) {
+	n, err := strconv.Atoi(q.Get("partNumber"))
+	if err != nil || n < 1 || n > s3store.MaxPartNumber {
+		return 0, refuse(s3store.InvalidArgument, "Part number must be an integer between 1 and %d, inclusive.", s3store.MaxPartNumber)
+	}
+	return n, nil
+}
+
+// objectTagging serves GetObjectTagging: no object has tags. The aws command asks before it copies a large object.
+func (c *call) objectTagging() error {
+	if err := checkVersion(c.query.Get("versionId")); err != nil {
+		return err
+	}
+	o, err := c.store.Get(c.bucket, c.key)
+	if err != nil {
+		return err
+	}
+	if err := o.Close(); err != nil {
+		return err
+	}
+	return c.answer(struct {
+		XMLName xml.Name `xml:"Tagging"`
+		Xmlns   string   `xml:"xmlns,attr"`
+		TagSet  struct{}
+	}{Xmlns: namespace})
 }
 
 // parseRange reads a Range header. S3 serves one range; what is no range of bytes, or more than one, gets the whole.
@@ -251,69 +310,4 @@ func parseRange(header string, size int64) (from, n int64, partial bool, err err
 		return 0, 0, false, unsatisfiable
 	}
 	return from, to - from + 1, true, nil
-}
-
-// copyObject serves CopyObject: the object's headers come along unless they are to be replaced.
-func (c *call) copyObject() (err error) {
-	bucket, key, err := copySource(c.r.Header.Get("X-Amz-Copy-Source"))
-	if err != nil {
-		return err
-	}
-	replace := strings.EqualFold(c.r.Header.Get("X-Amz-Metadata-Directive"), "REPLACE")
-	if bucket == c.bucket && key == c.key && !replace {
-		return refuse("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata.")
-	}
-	b, err := c.store.Bucket(bucket)
-	if err != nil {
-		return err
-	}
-	if b.Account != c.account(c.r.Context()) {
-		return refuse("AccessDenied", "The bucket of the source is another account's.")
-	}
-	from, err := c.store.Get(bucket, key)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	if match := etags(c.r.Header.Get("X-Amz-Copy-Source-If-Match")); match != nil && !match.Contains(from.ETag) {
-		return refuse(s3store.PreconditionFailed, "The source is not the one that the condition asks for.")
-	}
-	if none := etags(c.r.Header.Get("X-Amz-Copy-Source-If-None-Match")); none != nil && none.Contains(from.ETag) {
-		return refuse(s3store.PreconditionFailed, "The source is the one that the condition excludes.")
-	}
-	headers := from.Headers
-	if replace {
-		if headers, err = c.headers(); err != nil {
-			return err
-		}
-	}
-	section, err := from.Section(0, from.Size)
-	if err != nil {
-		return err
-	}
-	o, err := c.store.Put(c.r.Context(), c.bucket, c.key, headers, s3store.Condition{}, s3store.Content{Body: section, Length: from.Size, Algorithm: from.Checksum.Algorithm})
-	if err != nil {
-		return err
-	}
-	return c.answer(struct {
-		XMLName      xml.Name `xml:"CopyObjectResult"`
-		Xmlns        string   `xml:"xmlns,attr"`
-		ETag         string
-		LastModified string
-	}{Xmlns: namespace, ETag: quote(o.ETag), LastModified: o.Modified.UTC().Format(timestamp)})
-}
-
-// copySource reads bucket and key from x-amz-copy-source.
-func copySource(header string) (bucket, key string, err error) {
-	path, query, _ := strings.Cut(header, "?")
-	path, err = url.PathUnescape(strings.TrimPrefix(path, "/"))
-	bucket, key, ok := strings.Cut(path, "/")
-	if err != nil || !ok || bucket == "" || key == "" {
-		return "", "", refuse(s3store.InvalidArgument, "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-	}
-	q, err := url.ParseQuery(query)
-	if err != nil {
-		return "", "", refuse(s3store.InvalidArgument, "The version in the copy source can't be read.")
-	}
-	return bucket, key, checkVersion(q.Get("versionId"))
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -34,8 +35,11 @@ var operations = map[string]func(*call) error{
 	"CopyObject":   (*call).copyObject,
 	"DeleteObject": (*call).deleteObject,
 
+	"GetObjectTagging": (*call).objectTagging,
+
 	"CreateMultipartUpload":   (*call).createUpload,
 	"UploadPart":              (*call).uploadPart,
+	"UploadPartCopy":          (*call).uploadPartCopy,
 	"CompleteMultipartUpload": (*call).completeUpload,
 	"AbortMultipartUpload":    (*call).abortUpload,
 	"ListParts":               (*call).listParts,
@@ -60,6 +64,7 @@ var (
 		"GET ": "GetObject", "HEAD ": "HeadObject", "PUT ": "PutObject", "DELETE ": "DeleteObject",
 		"POST uploads": "CreateMultipartUpload", "PUT uploadId": "UploadPart", "POST uploadId": "CompleteMultipartUpload",
 		"DELETE uploadId": "AbortMultipartUpload", "GET uploadId": "ListParts",
+		"GET partNumber": "GetObject", "HEAD partNumber": "HeadObject", "GET tagging": "GetObjectTagging",
 	}
 )
 
@@ -94,16 +99,32 @@ func (h *Handler) route(r *http.Request) route {
 // address reads bucket and key from the host name or the path.
 func (h *Handler) address(r *http.Request) (bucket, key string) {
 	path := strings.TrimPrefix(r.URL.Path, "/")
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if bucket = h.bucketOfHost(host, r.Method == http.MethodPut && path == ""); bucket != "" {
+	if bucket = h.bucketOfHost(hostName(r), r.Method == http.MethodPut && path == ""); bucket != "" {
 		return bucket, path
 	}
 	bucket, key, _ = strings.Cut(path, "/")
 	return bucket, key
+}
+
+func hostName(r *http.Request) string {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// mistakenFor is the name by which the client reaches the server, when the bucket of the request is the beginning of that name and the name is
+// not one of the endpoint's own: every request under it would then be taken for one in the bucket. Empty: there is no danger.
+func (c *call) mistakenFor() string {
+	name := hostName(c.r)
+	if !strings.HasPrefix(c.r.URL.Path, "/"+c.bucket) {
+		name = strings.TrimPrefix(name, c.bucket+".")
+	}
+	if slices.ContainsFunc(c.hosts, func(own string) bool { return name == own || strings.HasSuffix(name, "."+own) }) || !strings.HasPrefix(name, c.bucket+".") {
+		return ""
+	}
+	return name
 }
 
 // bucketOfHost is the bucket that a host name addresses; empty: it is in the path. creating says that the bucket need not be there.

@@ -40,9 +40,9 @@ func (c *call) createUpload() error {
 }
 
 func (c *call) uploadPart() error {
-	number, err := strconv.Atoi(c.query.Get("partNumber"))
+	number, err := partNumber(c.query)
 	if err != nil {
-		return refuse(s3store.InvalidArgument, "partNumber is not a number.")
+		return err
 	}
 	content, err := c.content()
 	if err != nil {

@@ -41,24 +41,62 @@ func (c Config) check() *problem {
 	case c.ShutdownTimeout < 0:
 		return &problem{"shutdownTimeout", fmt.Sprintf("%s is negative: write 0s to stop at once", c.ShutdownTimeout)}
 	}
-	for i, b := range c.Revisions.Buckets {
-		if !bucketForm.MatchString(b) {
-			return &problem{fmt.Sprintf("revisions.buckets[%d]", i), fmt.Sprintf("%q is no bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens", b)}
-		}
+	if p := checkURL("endpoint", c.Endpoint); p != nil {
+		return p
 	}
-	if p := c.checkEndpoint(); p != nil {
+	if p := c.Revisions.check(); p != nil {
 		return p
 	}
 	return c.checkTransport()
 }
 
-func (c Config) checkEndpoint() *problem {
-	if c.Endpoint == "" {
+func (r Revisions) check() *problem {
+	home := map[string]string{}
+	take := func(key, bucket string) *problem {
+		if !bucketForm.MatchString(bucket) {
+			return &problem{key, fmt.Sprintf("%q is no bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens", bucket)}
+		}
+		if first, taken := home[bucket]; taken {
+			return &problem{key, fmt.Sprintf("%q is named by %s already: a bucket has one place", bucket, first)}
+		}
+		home[bucket] = key
 		return nil
 	}
-	u, err := url.Parse(c.Endpoint)
+	for i, b := range r.Buckets {
+		if p := take(fmt.Sprintf("revisions.buckets[%d]", i), b); p != nil {
+			return p
+		}
+	}
+	for i, e := range r.External {
+		key := fmt.Sprintf("revisions.external[%d]", i)
+		switch {
+		case len(e.Buckets) == 0:
+			return &problem{key, "names no buckets: list those that are read from there"}
+		case (e.AccessKeyID == "") != (e.SecretAccessKey == ""):
+			return &problem{key, "has one of accessKeyId and secretAccessKey: give both or neither"}
+		case e.Region != "" && !regionForm.MatchString(e.Region):
+			return &problem{key + ".region", fmt.Sprintf("%q is no region", e.Region)}
+		}
+		if p := checkURL(key+".endpoint", e.Endpoint); p != nil {
+			return p
+		}
+		for j, b := range e.Buckets {
+			if p := take(fmt.Sprintf("%s.buckets[%d]", key, j), b); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// checkURL refuses what is neither empty nor the root of a web server.
+func checkURL(key, value string) *problem {
+	if value == "" {
+		return nil
+	}
+	u, err := url.Parse(value)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return &problem{"endpoint", fmt.Sprintf("%q is not a URL such as https://deploy.example.com", c.Endpoint)}
+		return &problem{key, fmt.Sprintf("%q is not a URL such as https://deploy.example.com", value)}
 	}
 	return nil
 }

@@ -56,6 +56,19 @@ type Agents struct {
 type Revisions struct {
 	// Buckets are made in the built-in store at start, unless they are there.
 	Buckets []string `koanf:"buckets"`
+	// External are buckets of other S3 endpoints. Agents read them here, under their own names, and nobody writes them here.
+	External []ExternalBuckets `koanf:"external"`
+}
+
+// ExternalBuckets are buckets of one S3 endpoint.
+type ExternalBuckets struct {
+	Buckets   []string `koanf:"buckets"`
+	Endpoint  string   `koanf:"endpoint"`  // empty: AWS's own of the region
+	Region    string   `koanf:"region"`    // empty: the server's
+	PathStyle bool     `koanf:"pathStyle"` // the bucket is in the path and not in the host name
+	// AccessKeyID and SecretAccessKey sign the requests. Both empty: what the AWS SDK finds by itself.
+	AccessKeyID     string `koanf:"accessKeyId"`
+	SecretAccessKey string `koanf:"secretAccessKey"`
 }
 
 // LoadBalancer is the built-in load balancer. Without listeners it only keeps what is registered.

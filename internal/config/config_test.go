@@ -91,6 +91,10 @@ func TestAMistakeIsNamedWithItsPlaceAndWhatToDo(t *testing.T) {
 		"half of TLS":        {file: "tls: {cert: a.pem}\n", want: []string{"tls.cert is given without tls.key"}},
 		"endpoint no URL":    {file: "endpoint: deploy.example.com\n", want: []string{"endpoint", "https://deploy.example.com"}},
 		"endpoint with path": {file: "endpoint: https://deploy.example.com/x\n", want: []string{"endpoint"}},
+		"bucket twice":       {file: "revisions:\n  buckets: [one]\n  external:\n  - buckets: [two, one]\n", want: []string{":4: revisions.external[0].buckets[1]", "named by revisions.buckets[0] already"}},
+		"external, nothing":  {file: "revisions: {external: [{endpoint: \"https://s3.example.com\"}]}\n", want: []string{"revisions.external[0] names no buckets"}},
+		"external, half key": {file: "revisions: {external: [{buckets: [one], accessKeyId: A}]}\n", want: []string{"give both or neither"}},
+		"external, no URL":   {file: "revisions: {external: [{buckets: [one], endpoint: s3}]}\n", want: []string{"revisions.external[0].endpoint"}},
 		"no data":            {file: "data: \"\"\n", want: []string{"data is empty"}},
 	}
 	for name, c := range cases {
@@ -132,7 +136,7 @@ func TestBeyondLoopbackWithTLSOrOnRequest(t *testing.T) {
 }
 
 // commentedOut is a key behind a sign: no space, or the indentation of a key.
-var commentedOut = regexp.MustCompile(`^#((?:  )*[A-Za-z]+:.*)$`)
+var commentedOut = regexp.MustCompile(`^#((?:  )*(?:- )?[A-Za-z]+:.*)$`)
 
 // TestTheExampleNamesEveryKey keeps the example complete, and loads it twice: as it is, and with all that is commented out in force.
 func TestTheExampleNamesEveryKey(t *testing.T) {

@@ -165,6 +165,9 @@ func (l layer) decode(c *Config) error {
 	if l.values.Exists("revisions.buckets") {
 		c.Revisions.Buckets = nil
 	}
+	if l.values.Exists("revisions.external") {
+		c.Revisions.External = nil
+	}
 	var seen mapstructure.Metadata
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: c, TagName: "koanf", Metadata: &seen, WeaklyTypedInput: !l.strict, DecodeHook: decodeDuration,

@@ -346,7 +346,7 @@ func (c *call) done() {
 // changesSomething reports whether an operation of a JSON service may change what is stored. The agents' own reports are progress, which the
 // journal keeps.
 func changesSomething(service, operation string) bool {
-	if service != auth.ServiceControl {
+	if service != auth.ServiceControl && service != auth.ServiceOperator {
 		return false
 	}
 	for _, reading := range []string{"Get", "List", "BatchGet"} {

@@ -81,6 +81,9 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
+	if objects, err = withExternal(ctx, objects, o.Config, o.Log.With("part", "revisions")); err != nil {
+		return err
+	}
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
 	return s.front(o, metrics, keys, services, authorize, objects)

@@ -2,14 +2,18 @@ package server
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -163,6 +167,52 @@ func TestAHostMaySpeakItsProtocolAndReadBundlesOnly(t *testing.T) {
 	}
 }
 
+// TestHostsReadBucketsOfOtherEndpoints: another server stands for the S3 endpoint outside.
+func TestHostsReadBucketsOfOtherEndpoints(t *testing.T) {
+	t.Parallel()
+	outside := start(t, options(t))
+	up := s3.NewFromConfig(sdk(outside, testRoot), func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := up.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("company-builds")}); err != nil {
+		t.Fatal(err)
+	}
+	put, err := up.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/1.zip"), Body: strings.NewReader("a bundle")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options(t)
+	o.Config.Revisions.External = []config.ExternalBuckets{{
+		Buckets: []string{"company-builds"}, Endpoint: outside.Endpoint(), PathStyle: true,
+		AccessKeyID: testRoot.AccessKeyID, SecretAccessKey: testRoot.SecretAccessKey,
+	}}
+	s := start(t, o)
+	read := s3.NewFromConfig(sdk(s, addHost(t, s)), func(o *s3.Options) { o.UsePathStyle = true })
+	got, err := read.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/1.zip")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(got.Body)
+	if err = errors.Join(err, got.Body.Close()); err != nil || string(content) != "a bundle" || aws.ToString(got.ETag) != aws.ToString(put.ETag) {
+		t.Errorf("got %q, ETag %s (%v)", content, aws.ToString(got.ETag), err)
+	}
+	head, err := read.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/1.zip")})
+	if err != nil || aws.ToInt64(head.ContentLength) != int64(len("a bundle")) {
+		t.Errorf("HeadObject: %+v, %v", head, err)
+	}
+	var refused interface{ ErrorCode() string }
+	_, err = read.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/2.zip")})
+	if !errors.As(err, &refused) || refused.ErrorCode() != "NoSuchKey" {
+		t.Errorf("a key that there is not: %v", err)
+	}
+	write := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle = true })
+	_, err = write.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/2.zip"), Body: strings.NewReader("x")})
+	if !errors.As(err, &refused) || refused.ErrorCode() != "MethodNotAllowed" {
+		t.Errorf("writing: %v", err)
+	}
+	if _, err := write.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("releases"), Key: aws.String("x"), Body: strings.NewReader("x")}); err != nil {
+		t.Errorf("the built-in store beside it: %v", err)
+	}
+}
+
 func addHost(t *testing.T, s *Server) sigv4.Credential {
 	t.Helper()
 	c := &operator.Client{Endpoint: s.Endpoint(), Region: "us-east-1", Credential: testRoot, HTTP: http.DefaultClient, Now: time.Now}
@@ -206,6 +256,64 @@ func TestStoppingAnswersHeldPolls(t *testing.T) {
 	}
 	if err := <-polled; err != nil {
 		t.Errorf("the held poll got %v", err)
+	}
+}
+
+// TestTheOperatorsCallsLeaveAnAuditLine: they change something as much as those of the control API.
+func TestTheOperatorsCallsLeaveAnAuditLine(t *testing.T) {
+	t.Parallel()
+	var log syncBuffer
+	o := options(t)
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	addHost(t, start(t, o))
+	if !strings.Contains(log.String(), "msg=audit") || !strings.Contains(log.String(), "operation=AddHost decision=allowed") {
+		t.Errorf("the log is %s", log.String())
+	}
+}
+
+// syncBuffer is a buffer that several goroutines write to.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// TestTLS: the endpoint speaks HTTPS with the certificate that it is given.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	made := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(made.Close)
+	pair, o := made.TLS.Certificates[0], options(t)
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Config.TLS = config.TLS{Cert: filepath.Join(t.TempDir(), "cert.pem"), Key: filepath.Join(t.TempDir(), "key.pem")}
+	for path, block := range map[string]*pem.Block{
+		o.Config.TLS.Cert: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]}, o.Config.TLS.Key: {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := start(t, o)
+	answer, err := made.Client().Get(s.Endpoint() + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK || !strings.HasPrefix(s.Endpoint(), "https://127.0.0.1:") {
+		t.Errorf("%s answers %s (%v)", s.Endpoint(), answer.Status, err)
 	}
 }
 

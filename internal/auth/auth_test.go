@@ -156,6 +156,9 @@ func TestEnsureRoot(t *testing.T) {
 	if got, err := k.Secret(t.Context(), "root", ""); err != nil || got != given.SecretAccessKey {
 		t.Errorf("the given root key: %q %v", got, err)
 	}
+	if _, err := k.Secret(t.Context(), made.AccessKeyID, ""); !errors.Is(err, sigv4.ErrUnknownKey) {
+		t.Errorf("the root key before it: %v", err)
+	}
 	if _, err := k.EnsureRoot(t.Context(), "1", sigv4.Credential{AccessKeyID: "only-the-id"}); err == nil {
 		t.Error("half a root key was accepted")
 	}

@@ -109,7 +109,7 @@ func (k *Keys) List(ctx context.Context, account, arn string) ([]Record, error) 
 	return records, nil
 }
 
-// EnsureRoot makes the given credential the root's. Without one it makes a fresh root key if the account has none yet, and returns it: the only
+// EnsureRoot makes the given credential the root's only one, so that giving another takes the old one away. Without one it makes a fresh root key if the account has none yet, and returns it: the only
 // time that its secret can be seen. The zero Credential means that there was nothing to make.
 func (k *Keys) EnsureRoot(ctx context.Context, account string, given sigv4.Credential) (sigv4.Credential, error) {
 	root := Principal{ARN: RootARN(account), Account: account, Kind: Root}
@@ -117,7 +117,7 @@ func (k *Keys) EnsureRoot(ctx context.Context, account string, given sigv4.Crede
 		if len(given.AccessKeyID) < 3 || len(given.SecretAccessKey) < 8 {
 			return sigv4.Credential{}, errors.New("the root access key needs an id of at least 3 characters and a secret of at least 8: set both CROSSFADE_ROOT_ACCESS_KEY_ID and CROSSFADE_ROOT_SECRET_ACCESS_KEY")
 		}
-		return sigv4.Credential{}, k.Put(ctx, given, root, time.Time{})
+		return sigv4.Credential{}, k.replaceRoot(ctx, given, root)
 	}
 	have, err := k.store.Keys(ctx, account, root.ARN)
 	if err != nil {
@@ -127,6 +127,25 @@ func (k *Keys) EnsureRoot(ctx context.Context, account string, given sigv4.Crede
 		return sigv4.Credential{}, nil
 	}
 	return k.Create(ctx, root)
+}
+
+func (k *Keys) replaceRoot(ctx context.Context, given sigv4.Credential, root Principal) error {
+	if err := k.Put(ctx, given, root, time.Time{}); err != nil {
+		return err
+	}
+	have, err := k.store.Keys(ctx, root.Account, root.ARN)
+	if err != nil {
+		return fmt.Errorf("look for older root access keys: %w", err)
+	}
+	for _, r := range have {
+		if r.AccessKeyID == given.AccessKeyID {
+			continue
+		}
+		if err := k.Delete(ctx, r.AccessKeyID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Secret implements sigv4.Keys.

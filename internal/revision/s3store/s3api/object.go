@@ -165,7 +165,11 @@ func (c *call) getObject() (err error) {
 	head.Set("Accept-Ranges", "bytes")
 	head.Set("Content-Type", "binary/octet-stream")
 	for name, value := range o.Headers {
-		head.Set(name, value)
+		if strings.HasPrefix(name, metaPrefix) {
+			// boto3 shows the names of user metadata as they were written on the wire, and S3 writes small letters.
+			name = strings.ToLower(name)
+		}
+		head[name] = []string{value}
 	}
 	for parameter, name := range overrides {
 		if v := c.query.Get(parameter); v != "" {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,9 +51,11 @@ ContinueDeployment the first answer of v2 and the last answer of v1 came. Nothin
 			if err != nil {
 				return fmt.Errorf("find this program: %w", err)
 			}
+			ctx, stop := watched(c.Context())
+			defer stop()
 			out := int(os.Stdout.Fd())
-			summary, err := demo.Run(c.Context(), demo.Options{
-				Program: self, Version: version(), Out: c.OutOrStdout(), Log: log,
+			summary, err := demo.Run(ctx, demo.Options{
+				Program: self, Version: version(), Out: &ending{c.OutOrStdout(), stop}, Log: log,
 				Auto: auto, Pause: pause, Rate: rate, Silent: output == "json",
 				Terminal: term.IsTerminal(out) && logLevel == "", Color: variable(os.Environ(), "NO_COLOR") == "",
 				Width: func() int {
@@ -61,8 +67,8 @@ ContinueDeployment the first answer of v2 and the last answer of v1 came. Nothin
 				},
 				ReadyWait: demoWaitMinutes, TerminationWait: demoWaitMinutes,
 			})
-			if c.Context().Err() != nil {
-				if err != nil && !errors.Is(err, c.Context().Err()) {
+			if ctx.Err() != nil {
+				if err != nil && !errors.Is(err, ctx.Err()) {
 					fmt.Fprintln(c.ErrOrStderr(), "crossfade:", err)
 				}
 				return errInterrupted
@@ -81,6 +87,28 @@ ContinueDeployment the first answer of v2 and the last answer of v1 came. Nothin
 	c.Flags().StringVar(&logLevel, "log-level", "", "log what server and agents do: debug, info, warn or error (default: nothing)")
 	addOutputFlag(c, &output)
 	return c
+}
+
+// watched ends also when the terminal goes away: there are applications to stop and a directory to remove.
+func watched(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	signal.Ignore(syscall.SIGPIPE) // so that a write fails, and does not end the program
+	return ctx, stop
+}
+
+// ending ends the demo when nobody reads what it prints.
+type ending struct {
+	io.Writer
+	stop context.CancelFunc
+}
+
+// Write implements io.Writer.
+func (e *ending) Write(p []byte) (int, error) {
+	n, err := e.Writer.Write(p)
+	if err != nil {
+		e.stop()
+	}
+	return n, err
 }
 
 const (

@@ -42,7 +42,11 @@ func (p *play) perform(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	if err := p.watch(ctx, time.Second, last, "the new version serves alone"); err != nil {
+	title := "it is over"
+	if last.status == types.DeploymentStatusSucceeded {
+		title = versionNew + " serves alone"
+	}
+	if err := p.watch(ctx, time.Second, last, title); err != nil {
 		return Summary{}, err
 	}
 	p.audience.end()
@@ -186,15 +190,12 @@ func (p *play) conclude(last progress) (Summary, error) {
 	seen := p.audience.seen()
 	s := Summary{DeploymentID: last.id, Status: string(last.status), Requests: seen.requests, Failed: seen.failed}
 	begun, first, old := p.accepted.time(), p.audience.answered(versionNew).first, p.audience.answered(versionOld).last
+	p.screen.say(fmt.Sprintf("\ndeployment %s %s\nrequests %d, failed %d", s.DeploymentID, s.Status, s.Requests, s.Failed))
 	if !begun.IsZero() && !first.IsZero() {
 		s.ContinueToFirstNewMs, s.ContinueToLastOldMs = milliseconds(first.Sub(begun)), milliseconds(old.Sub(begun))
+		p.screen.say(fmt.Sprintf("first %s answer %.1f ms after ContinueDeployment\nlast %s answer %.1f ms after ContinueDeployment",
+			versionNew, s.ContinueToFirstNewMs, versionOld, s.ContinueToLastOldMs))
 	}
-	p.screen.say(fmt.Sprintf(`
-deployment %s %s
-requests %d, failed %d
-first %s answer %.1f ms after ContinueDeployment
-last %s answer %.1f ms after ContinueDeployment`,
-		s.DeploymentID, s.Status, s.Requests, s.Failed, versionNew, s.ContinueToFirstNewMs, versionOld, s.ContinueToLastOldMs))
 	switch {
 	case last.status != types.DeploymentStatusSucceeded:
 		return s, fmt.Errorf("%w: deployment %s is %s: %s", ErrLost, last.id, last.status, last.problem)

@@ -51,7 +51,7 @@ type Server struct {
 	edge     *edge.Edge
 	http     *http.Server
 	listener net.Listener
-	served   chan error
+	served   chan struct{}
 	failed   chan error
 
 	ready    atomic.Bool
@@ -71,7 +71,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	s := &Server{log: o.Log, config: o.Config, served: make(chan error, 1), failed: make(chan error, 1)}
+	s := &Server{log: o.Log, config: o.Config, served: make(chan struct{}), failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
@@ -115,11 +115,10 @@ func (s *Server) serve() error {
 		ErrorLog: slog.NewLogLogger(s.log.With("part", "http").Handler(), slog.LevelDebug),
 	}
 	go func() {
-		err := s.http.Serve(listener)
-		if !errors.Is(err, http.ErrServerClosed) {
+		defer close(s.served)
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("serve %s: %w", s.Addr(), err)
 		}
-		s.served <- err
 	}()
 	return nil
 }

@@ -215,7 +215,7 @@ func exitText(err error) string {
 func (p *process) stop() error {
 	err := terminate(p.cmd)
 	select {
-	case <-p.exited:
+	case <-p.exited: //nolint:errcheck // how it ended no longer matters
 		p.waitQuiet(stopGrace)
 	case <-time.After(stopGrace):
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +19,7 @@ const asApplication = "SERVE_THE_SAMPLE_APPLICATION"
 func TestMain(m *testing.M) {
 	if len(os.Args) == 4 && os.Args[1] == asApplication {
 		if err := Serve(context.Background(), Options{Listen: os.Args[2], Site: os.Args[3]}); err != nil {
-			os.Stderr.WriteString(err.Error() + "\n")
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		return

@@ -143,14 +143,6 @@ func (w *world) resolve(id string, originals, replacements int) {
 	w.step(id, deploy.Resolved{Originals: selected("old", originals), Replacements: selected("new", replacements)})
 }
 
-// pump wakes a deployment as long as it asks for that at once.
-func (w *world) pump(id string) {
-	w.t.Helper()
-	for w.read(id).State.Pump {
-		w.step(id, deploy.Wake{})
-	}
-}
-
 // answer carries an effect out.
 func (w *world) answer(e deploy.Effect) deploy.What {
 	failed := w.fails != nil && w.fails(e)

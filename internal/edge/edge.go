@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,9 +28,6 @@ const MaxJSONBody = 1 << 20
 // bodyTime is how long a client may take to send a JSON body.
 const bodyTime = 30 * time.Second
 
-// OperatorPath begins the paths of the operator's own calls, which no AWS service has.
-const OperatorPath = "/crossfade/"
-
 // Objects is the S3 part. The edge has verified the request before ServeObject, and judges the body while ServeObject reads it.
 type Objects interface {
 	// Operation names what an S3 request asks for: GetObject, PutObject …
@@ -49,11 +45,10 @@ type Principals interface {
 // Observe is told of every answered call, for metrics.
 type Observe func(service, operation, code string, took time.Duration)
 
-// Config is what an Edge needs. All of it is required, except Operator.
+// Config is what an Edge needs. All of it is required.
 type Config struct {
-	JSON     *awsjson.Handler
-	Objects  Objects
-	Operator http.Handler // the calls under OperatorPath; nil: none
+	JSON    *awsjson.Handler
+	Objects Objects
 	// Pages are the paths that need no signature: /healthz, /readyz, /metrics, and GET / for agents that look whether anybody is there.
 	Pages        map[string]http.Handler
 	Verifier     *sigv4.Verifier
@@ -97,8 +92,6 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{edge: e, w: w, r: r, begun: time.Now()}
 	defer c.done()
 	switch {
-	case e.cfg.Operator != nil && strings.HasPrefix(r.URL.Path, OperatorPath):
-		c.operator()
 	case r.Header.Get("X-Amz-Target") != "" || !c.looksLikeS3():
 		c.json()
 	default:
@@ -292,43 +285,10 @@ func (c *call) refuseObject(code, message string) {
 	c.edge.cfg.Objects.Refuse(c.w, c.r, code, message)
 }
 
-// operator serves the calls that no AWS service has.
-func (c *call) operator() {
-	c.service = auth.ServiceOperator
-	c.operation = strings.TrimPrefix(c.r.URL.Path, OperatorPath)
-	c.changes = c.r.Method != http.MethodGet
-	body, err := c.readBody()
-	if err != nil {
-		c.refuseJSON(err)
-		return
-	}
-	if c.edge.draining.Load() {
-		c.refuseJSON(wire.Errorf(awsjson.ServiceUnavailable, "The server is stopping; try again."))
-		return
-	}
-	ctx, err := c.authenticate(body, auth.ServiceOperator)
-	if err == nil {
-		err = auth.Authorize(c.caller.Principal, c.service, c.operation, "*")
-	}
-	if err != nil {
-		c.refuseJSON(err)
-		return
-	}
-	r := c.r.WithContext(ctx)
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	w := &statusWriter{ResponseWriter: c.w}
-	c.guard(w, func() { c.edge.cfg.Operator.ServeHTTP(w, r) }, func() {
-		c.refuseJSON(wire.Errorf(awsjson.InternalFailure, internalError))
-	})
-	if w.status >= 400 {
-		c.code = http.StatusText(w.status)
-	}
-}
-
 // done tells metrics and the audit log what became of the call.
 func (c *call) done() {
 	operation := c.operation
-	if operation == "" || c.service == auth.ServiceOperator {
+	if operation == "" {
 		operation = "unknown"
 	}
 	c.edge.cfg.Observe(c.service, operation, c.code, time.Since(c.begun))

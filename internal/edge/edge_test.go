@@ -126,9 +126,8 @@ func newFixture(t *testing.T) fixture {
 	e := edge.New(edge.Config{
 		JSON: h, Objects: objects{}, Principals: keyring{}, NewRequestID: newID, Log: logger,
 		Observe:  func(string, string, string, time.Duration) {},
-		Operator: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }),
 		Pages:    map[string]http.Handler{"/": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })},
-		Verifier: &sigv4.Verifier{Region: "us-east-1", Services: []string{"codedeploy", "codedeploy-commands", "s3", "crossfade"}, Keys: keyring{}, Now: time.Now},
+		Verifier: &sigv4.Verifier{Region: "us-east-1", Services: []string{"codedeploy", "codedeploy-commands", "s3"}, Keys: keyring{}, Now: time.Now},
 	})
 	srv := httptest.NewServer(e)
 	t.Cleanup(srv.Close)
@@ -195,9 +194,6 @@ func TestOrderOfChecks(t *testing.T) {
 		{"s3 written by a host", ask{"PUT", "/b/k", "", "HOST", "s3", "hello"}, 403, "<Code>AccessDenied</Code>"},
 		{"s3 unsigned", ask{"GET", "/b/k", "", "", "", ""}, 403, "<Code>AccessDenied</Code>"},
 		{"s3 with an unknown key", ask{"GET", "/b/k", "", "NOBODY", "s3", ""}, 403, "<Code>InvalidAccessKeyId</Code>"},
-		{"operator", ask{"POST", "/crossfade/hosts", "", "ROOT", "crossfade", "{}"}, 204, ""},
-		{"operator's calls by a host", ask{"POST", "/crossfade/hosts", "", "HOST", "crossfade", "{}"}, 400, "not authorized to perform: crossfade:hosts"},
-		{"operator's calls with another scope", ask{"POST", "/crossfade/hosts", "", "ROOT", "codedeploy", "{}"}, 400, "InvalidSignatureException"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -50,6 +50,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.reroutes, "reroutes", 50, "how many reroutings, back and forth")
 	flag.IntVar(&o.rate, "rate", 1000, "requests per second during the reroutings")
+	flag.DurationVar(&o.work, "work", 0, "how long the application works on a request; more than 0 makes the requests POSTs")
 	flag.DurationVar(&o.calls, "calls", 5*time.Second, "how long each operation of the control API is called")
 	flag.IntVar(&o.clients, "clients", 32, "how many clients call the control API at once")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the calls of the control API to this file")
@@ -64,7 +65,7 @@ func main() {
 
 type options struct {
 	reroutes, rate, clients int
-	calls                   time.Duration
+	calls, work             time.Duration
 	profile                 string
 }
 
@@ -79,6 +80,7 @@ type rig struct {
 	deploy  *codedeploy.Client
 	objects *s3.Client
 	apps    map[string]*app // by host
+	work    time.Duration   // of an application on a request
 	agents  sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -96,7 +98,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r, err := assemble(ctx, dir)
+	r, err := assemble(ctx, dir, o.work)
 	if err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	return r.measureCalls(ctx, o, out)
 }
 
-func assemble(ctx context.Context, dir string) (_ *rig, err error) {
+func assemble(ctx context.Context, dir string, work time.Duration) (_ *rig, err error) {
 	c := config.Default()
 	c.Listen, c.Data = "127.0.0.1:0", filepath.Join(dir, "data")
 	c.Revisions.Buckets = []string{"releases"}
@@ -126,7 +128,7 @@ func assemble(ctx context.Context, dir string) (_ *rig, err error) {
 	endpoint := s.Endpoint()
 	cred := aws.CredentialsProvider(credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, ""))
 	r := &rig{
-		server: s, front: "http://" + s.BalancerAddress("web"), apps: map[string]*app{},
+		server: s, front: "http://" + s.BalancerAddress("web"), apps: map[string]*app{}, work: work,
 		deploy:  codedeploy.New(codedeploy.Options{Region: region, BaseEndpoint: &endpoint, Credentials: cred}),
 		objects: s3.New(s3.Options{Region: region, BaseEndpoint: &endpoint, Credentials: cred, UsePathStyle: true}),
 	}
@@ -152,6 +154,7 @@ func (r *rig) addHost(ctx, agents context.Context, dir, name, env string, client
 	a.http = &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/visit" {
 			a.last.Store(time.Now().UnixNano())
+			time.Sleep(r.work)
 		}
 		w.Header().Set("X-Environment", env)
 	})}
@@ -293,6 +296,7 @@ func (r *rig) reroute(ctx context.Context, env string, ready func()) (whole time
 
 // load sends requests through the load balancer at a steady rate and notes when each environment first answers.
 type load struct {
+	post             bool // instead of GET
 	requests, failed atomic.Int64
 	mu               sync.Mutex
 	failure          string
@@ -323,7 +327,13 @@ func (l *load) run(ctx context.Context, url string, rate int) {
 
 func (l *load) one(client *http.Client, url string) {
 	l.requests.Add(1)
-	res, err := client.Get(url)
+	var res *http.Response
+	var err error
+	if l.post {
+		res, err = client.Post(url, "text/plain", strings.NewReader("order one"))
+	} else {
+		res, err = client.Get(url)
+	}
 	now := time.Now()
 	if err == nil {
 		_, err = io.Copy(io.Discard, res.Body)
@@ -360,6 +370,7 @@ func (r *rig) measureReroutes(ctx context.Context, o options, out io.Writer) err
 	var l load
 	under, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
+	l.post = o.work > 0
 	wg.Go(func() { l.run(under, r.front+"/visit", o.rate) })
 	defer wg.Wait()
 	defer stop()

@@ -31,7 +31,11 @@ func (w *world) onApplied(t deploy.Transition) {
 	}
 	for _, l := range t.Journal() {
 		if l.Event != "" && l.To == string(deploy.EventSucceeded) {
-			w.once(w.watch.succeeded, fmt.Sprintf("%s/%s/%s", id, l.Target, l.Event), "succeeded")
+			key := fmt.Sprintf("%s/%s/%s", id, l.Target, l.Event)
+			w.once(w.watch.succeeded, key, "succeeded")
+			if l.Event != deploy.AllowTraffic && l.Event != deploy.BlockTraffic && !w.watch.executed[key] {
+				w.fail("lifecycle event %s succeeded and no host executed it", key)
+			}
 		}
 		if l.From == "" && l.To == "" && l.Target == "" {
 			w.watch.waits[id+"/"+l.Text]++

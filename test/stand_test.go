@@ -549,3 +549,23 @@ func (s *stand) read(name string) string {
 	}
 	return string(b)
 }
+
+// awaitEnd waits until a deployment has ended, however it does.
+func (s *stand) awaitEnd(id string) *types.DeploymentInfo {
+	s.t.Helper()
+	var info *types.DeploymentInfo
+	s.until("the deployment has ended", func() error {
+		got, err := s.info(id)
+		if err != nil {
+			return err
+		}
+		info = got
+		switch info.Status {
+		case types.DeploymentStatusSucceeded, types.DeploymentStatusFailed, types.DeploymentStatusStopped:
+			return nil
+		default:
+			return fmt.Errorf("it is %s", info.Status)
+		}
+	})
+	return info
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"crossfade/internal/deploy"
@@ -44,11 +45,14 @@ func (p *problems) instanceName(v *string) {
 	}
 }
 
+// accountOf is the account in an ARN of the form that has been checked.
+func accountOf(arn string) string { return strings.Split(arn, ":")[4] }
+
 // RegisterOnPremisesInstance implements control.Service.
 func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *control.RegisterOnPremisesInstanceInput) error {
 	p := s.check("RegisterOnPremisesInstance", in)
 	p.instanceName(in.InstanceName)
-	user, session := value(in.IamUserArn), value(in.IamSessionArn)
+	account, user, session := s.account(ctx), value(in.IamUserArn), value(in.IamSessionArn)
 	switch {
 	case user != "" && session != "":
 		p.add(control.MultipleIamArnsProvidedException, "iamUserArn and iamSessionArn are both given; give the one that the instance's agent signs with.")
@@ -58,11 +62,16 @@ func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *control.Re
 		p.add(control.InvalidIamUserArnException, "iamUserArn %s is not the ARN of a user, as in arn:aws:iam::123456789012:user/web-1.", quote(user))
 	case session != "" && !sessionARNPattern.MatchString(session):
 		p.add(control.InvalidIamSessionArnException, "iamSessionArn %s is not the ARN of a session, as in arn:aws:sts::123456789012:assumed-role/Hosts/web-1.", quote(session))
+	// A host identity is one instance's in the whole store, so an account that could register another's would keep that one's host out.
+	case user != "" && accountOf(user) != account:
+		p.add(control.InvalidIamUserArnException, "iamUserArn %s is a user of another account than %s; an instance's identity belongs to the account that registers it.", quote(user), account)
+	case session != "" && accountOf(session) != account:
+		p.add(control.InvalidIamSessionArnException, "iamSessionArn %s is a session of another account than %s; an instance's identity belongs to the account that registers it.", quote(session), account)
 	}
 	if err := p.err(); err != nil {
 		return err
 	}
-	account, name := s.account(ctx), *in.InstanceName
+	name := *in.InstanceName
 	err := s.cfg.Store.RegisterInstance(ctx, deploy.Instance{
 		Account: account, Name: name, IAMUserARN: user, IAMSessionARN: session, RegisteredAt: s.now(),
 		ARN: fmt.Sprintf("arn:aws:codedeploy:%s:%s:instance/%s_%s", s.cfg.Region, account, name, s.cfg.IDs.Letters(10)),

@@ -251,3 +251,15 @@ func TestDeploymentsAndTheirTargetsAreShown(t *testing.T) {
 		t.Errorf("a second deployment answered %s", answer)
 	}
 }
+
+func TestAnAccountCannotBlockAnothersHostIdentity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	body := `{"instanceName":"web","iamUserArn":"arn:aws:iam::123456789012:user/host/web"}`
+	w.account = "210987654321"
+	if exception, answer := w.call("RegisterOnPremisesInstance", body); exception != "InvalidIamUserArnException" {
+		t.Fatalf("another account's identity was answered %s", answer)
+	}
+	w.account = account
+	w.must("RegisterOnPremisesInstance", body)
+}

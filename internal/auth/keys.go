@@ -40,7 +40,7 @@ type KeyStore interface {
 // Keys gives out and looks up access keys.
 type Keys struct {
 	store  KeyStore
-	sealer sealer
+	sealer *Sealer
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -65,7 +65,7 @@ var _ sigv4.Keys = (*Keys)(nil)
 
 // NewKeys opens the keys of a store whose secrets are sealed under the key file's content.
 func NewKeys(store KeyStore, keyFile []byte, now func() time.Time) (*Keys, error) {
-	s, err := newSealer(keyFile)
+	s, err := NewSealer(keyFile, "access key secrets")
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func NewKeys(store KeyStore, keyFile []byte, now func() time.Time) (*Keys, error
 
 // Put adds a key for a principal, or replaces the secret of one. expires may be zero.
 func (k *Keys) Put(ctx context.Context, c sigv4.Credential, p Principal, expires time.Time) error {
-	r := Record{AccessKeyID: c.AccessKeyID, SealedSecret: k.sealer.seal(c.AccessKeyID, c.SecretAccessKey), Principal: p, CreatedAt: k.now().UTC(), ExpiresAt: expires}
+	r := Record{AccessKeyID: c.AccessKeyID, SealedSecret: k.sealer.Seal(c.AccessKeyID, c.SecretAccessKey), Principal: p, CreatedAt: k.now().UTC(), ExpiresAt: expires}
 	if err := k.store.PutKey(ctx, r); err != nil {
 		return fmt.Errorf("keep access key %s: %w", c.AccessKeyID, err)
 	}
@@ -184,7 +184,7 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 	if err != nil {
 		return opened{}, fmt.Errorf("look up access key %q: %w", accessKeyID, err)
 	}
-	secret, err := k.sealer.open(accessKeyID, r.SealedSecret)
+	secret, err := k.sealer.Open(accessKeyID, r.SealedSecret)
 	if err != nil {
 		return opened{}, err
 	}

@@ -74,33 +74,40 @@ func Derive(key []byte, purpose string) ([]byte, error) {
 	return k, nil
 }
 
-// sealer encrypts secrets with AES-256-GCM, bound to the access key that they belong to.
-type sealer struct{ aead cipher.AEAD }
+// Sealer encrypts secrets of one kind with AES-256-GCM, each bound to its owner's name, so that one that is moved to another owner does not
+// open. It is safe for concurrent use.
+type Sealer struct {
+	aead cipher.AEAD
+	kind string
+}
 
-func newSealer(key []byte) (sealer, error) {
-	k, err := Derive(key, "access key secrets")
+// NewSealer returns the sealer of a kind of secrets, as in "access key secrets", under the key file's content. Each kind has a key of its own.
+func NewSealer(keyFile []byte, kind string) (*Sealer, error) {
+	k, err := Derive(keyFile, kind)
 	if err != nil {
-		return sealer{}, err
+		return nil, err
 	}
 	block, err := aes.NewCipher(k)
 	if err != nil {
-		return sealer{}, fmt.Errorf("set up encryption: %w", err)
+		return nil, fmt.Errorf("set up encryption: %w", err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return sealer{}, fmt.Errorf("set up encryption: %w", err)
+		return nil, fmt.Errorf("set up encryption: %w", err)
 	}
-	return sealer{aead}, nil
+	return &Sealer{aead, kind}, nil
 }
 
-func (s sealer) seal(accessKeyID, secret string) []byte {
-	return s.aead.Seal(nil, nil, []byte(secret), []byte(accessKeyID))
+// Seal encrypts the secret of an owner.
+func (s *Sealer) Seal(owner, secret string) []byte {
+	return s.aead.Seal(nil, nil, []byte(secret), []byte(owner))
 }
 
-func (s sealer) open(accessKeyID string, sealed []byte) (string, error) {
-	secret, err := s.aead.Open(nil, nil, sealed, []byte(accessKeyID))
+// Open decrypts what Seal made for the same owner.
+func (s *Sealer) Open(owner string, sealed []byte) (string, error) {
+	secret, err := s.aead.Open(nil, nil, sealed, []byte(owner))
 	if err != nil {
-		return "", fmt.Errorf("open the secret of access key %s: it was sealed under another key file: %w", accessKeyID, err)
+		return "", fmt.Errorf("open the secret of %s, one of the %s: it was sealed under another key file: %w", owner, s.kind, err)
 	}
 	return string(secret), nil
 }

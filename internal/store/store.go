@@ -46,6 +46,7 @@ type Store interface {
 	Revisions
 	Instances
 	Deployments
+	GitHubTokens
 	// Ping reports whether the store can be read and written now.
 	Ping(ctx context.Context) error
 	// Close waits for what is under way.
@@ -157,6 +158,24 @@ func (e *ARNTakenError) Error() string {
 }
 
 func (e *ARNTakenError) Is(target error) bool { return target == ErrExists }
+
+// GitHubToken is an access token for repositories, as it is stored.
+type GitHubToken struct {
+	Account, Name string
+	Sealed        []byte // package auth seals it; the key is not in the store
+	CreatedAt     time.Time
+}
+
+// GitHubTokens keeps the tokens of accounts. Names are unique in an account.
+type GitHubTokens interface {
+	// PutGitHubToken adds a token or replaces the one of the name. Adding fails with ErrLimit when the account would have more than limit.
+	PutGitHubToken(ctx context.Context, t GitHubToken, limit int) error
+	GitHubToken(ctx context.Context, account, name string) (GitHubToken, error)
+	// GitHubTokens lists names in order.
+	GitHubTokens(ctx context.Context, account string, p Page) ([]string, error)
+	// DeleteGitHubToken fails with ErrNotFound when there is none.
+	DeleteGitHubToken(ctx context.Context, account, name string) error
+}
 
 // DeploymentFilter selects deployments. Empty members select everything.
 type DeploymentFilter struct {

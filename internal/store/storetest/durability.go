@@ -30,6 +30,7 @@ type everything struct {
 	Journal     []deploy.Line
 	Effects     []deploy.Effect
 	Due         []store.Due
+	GitHubToken store.GitHubToken
 }
 
 func tell(t *testing.T, s store.Store, id string) everything {
@@ -45,6 +46,7 @@ func tell(t *testing.T, s store.Store, id string) everything {
 		Journal:     must1[[]deploy.Line](t)(s.Journal(ctx, id, 0, 0)),
 		Effects:     must1[[]deploy.Effect](t)(s.Effects(ctx)),
 		Due:         must1[[]store.Due](t)(s.Due(ctx, start.AddDate(1, 0, 0), 0)),
+		GitHubToken: must1[store.GitHubToken](t)(s.GitHubToken(ctx, account, "mine")),
 	}
 	e.Revisions = must1[[]store.RevisionEntry](t)(s.Revisions(ctx, e.Application.ID, store.RevisionOrder{}, store.Page{}))
 	e.Version = e.Deployment.State.Version
@@ -57,6 +59,7 @@ func reopened(t *testing.T, open func() store.Store) {
 	_, g := seeded(t, s)
 	must(t, s.CreateConfig(ctx, deploy.Config{ID: "c", Account: account, Name: "Mine", CreatedAt: start}, 10))
 	must(t, s.RegisterInstance(ctx, instance("web-1")))
+	must(t, s.PutGitHubToken(ctx, store.GitHubToken{Account: account, Name: "mine", Sealed: []byte{0, 1, 2}, CreatedAt: start}, 25))
 	w := newWorld(t, s, func(deploy.Group) {})
 	id := w.create(g, deploy.KindBlueGreen)
 	again := func() {

@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"instances", instances},
 		{"listing instances", listInstances},
 		{"changing instances", changeInstances},
+		{"GitHub tokens", githubTokens},
 		{"paging", paging},
 		{"accounts apart", accountsApart},
 		{"what a group remembers", groupMemory},

@@ -80,6 +80,8 @@ var precedence = []wire.Code{
 	control.InvalidDeploymentStatusException,
 	control.InvalidTimeRangeException,
 	control.InvalidExternalIdException,
+	control.InvalidGitHubAccountTokenNameException,
+	control.InvalidGitHubAccountTokenException,
 	control.InvalidSortByException,
 	control.InvalidSortOrderException,
 	control.InvalidBucketNameFilterException,

@@ -52,6 +52,8 @@ type Config struct {
 	Region string
 	// TokenKey signs next tokens: at least 16 bytes, the same on all servers of one store and across restarts.
 	TokenKey []byte
+	// Sealer seals GitHub tokens; each is owned by its GitHubTokenOwner.
+	Sealer Sealer
 }
 
 // The quotas, per account unless said otherwise.
@@ -73,7 +75,7 @@ var _ control.Service = (*Service)(nil)
 // New returns a service.
 func New(cfg Config) (*Service, error) {
 	switch {
-	case cfg.Store == nil || cfg.Engine == nil || cfg.Fleet == nil || cfg.Caller == nil || cfg.Now == nil || cfg.IDs == nil || cfg.Region == "":
+	case cfg.Store == nil || cfg.Engine == nil || cfg.Fleet == nil || cfg.Caller == nil || cfg.Now == nil || cfg.IDs == nil || cfg.Sealer == nil || cfg.Region == "":
 		return nil, errors.New("make the control API: every member of its Config is required")
 	case len(cfg.TokenKey) < 16:
 		return nil, fmt.Errorf("make the control API: the token key has %d bytes, and at least 16 are required", len(cfg.TokenKey))

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"crossfade/internal/api"
+	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
 	"crossfade/internal/deploy"
 	"crossfade/internal/engine"
@@ -36,6 +37,7 @@ const (
 type world struct {
 	t       testing.TB
 	store   store.Store
+	sealer  *auth.Sealer
 	engine  *steppedEngine
 	handler *awsjson.Handler
 	api     *api.Service
@@ -66,8 +68,11 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.engine = &steppedEngine{runner: runner}
+	if w.sealer, err = auth.NewSealer(make([]byte, auth.KeySize), "GitHub tokens"); err != nil {
+		t.Fatal(err)
+	}
 	w.api, err = api.New(api.Config{
-		Store: s, Engine: w.engine, Fleet: hosts, Now: w.clock.Now, IDs: &counter{}, Region: region, TokenKey: []byte("0123456789abcdef"),
+		Store: s, Engine: w.engine, Fleet: hosts, Now: w.clock.Now, IDs: &counter{}, Region: region, TokenKey: []byte("0123456789abcdef"), Sealer: w.sealer,
 		Caller: func(context.Context) api.Caller {
 			return api.Caller{Account: w.account, ARN: "arn:aws:iam::" + w.account + ":user/tester"}
 		},

@@ -28,10 +28,12 @@ func TestASealedSecretOpensOnlyAsWhatItWas(t *testing.T) {
 		t.Errorf("got %q, %v", secret, err)
 	}
 	for name, open := range map[string]func() (string, error){
-		"another owner":    func() (string, error) { return s.Open("other", sealed) },
-		"another kind":     func() (string, error) { return sealer(file, "keys").Open("owner", sealed) },
-		"another key file": func() (string, error) { return sealer(strings.Repeat("x", auth.KeySize), "tokens").Open("owner", sealed) },
-		"nothing":          func() (string, error) { return s.Open("owner", nil) },
+		"another owner": func() (string, error) { return s.Open("other", sealed) },
+		"another kind":  func() (string, error) { return sealer(file, "keys").Open("owner", sealed) },
+		"another key file": func() (string, error) {
+			return sealer(strings.Repeat("x", auth.KeySize), "tokens").Open("owner", sealed)
+		},
+		"nothing": func() (string, error) { return s.Open("owner", nil) },
 	} {
 		if secret, err := open(); err == nil || secret != "" {
 			t.Errorf("%s: got %q, %v", name, secret, err)

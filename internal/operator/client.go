@@ -54,6 +54,14 @@ func (c *Client) RemoveHost(ctx context.Context, in RemoveHostInput) error {
 	return nil
 }
 
+// AddGitHubToken keeps a token, in place of the one that had the name.
+func (c *Client) AddGitHubToken(ctx context.Context, in AddGitHubTokenInput) error {
+	if err := c.call(ctx, addToken, in, nil); err != nil {
+		return fmt.Errorf("add GitHub token: %w", err)
+	}
+	return nil
+}
+
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

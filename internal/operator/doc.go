@@ -1,7 +1,7 @@
 // Package operator is what only the operator of a server does over its endpoint: to make a host, with its registration, its tags and its
-// access key in one go, and to take it away again.
+// access key in one go, and to take it away again; and to keep a token for GitHub.
 //
-// AWS spreads this over two services and three tools. The operations here are one small awsJson service with the signing name "crossfade", so
+// AWS spreads the first over two services and three tools, and does the last on a web page. The operations here are one small awsJson service with the signing name "crossfade", so
 // they come through the same door, are signed, authorised, counted and logged like all others, and need no door of their own. What they do is
 // done by the control API; the package owns only the order, and that a refusal leaves nothing behind. [Client] is the other end, for the
 // command line. Both are safe for concurrent use.
@@ -19,6 +19,7 @@ const (
 	targetPrefix = "Crossfade_20260101"
 	addHost      = "AddHost"
 	removeHost   = "RemoveHost"
+	addToken     = "AddGitHubToken"
 )
 
 // AddHostInput asks for a host. Tags are optional.
@@ -41,6 +42,15 @@ type AddHostOutput struct {
 type RemoveHostInput struct {
 	Name *string `json:"name,omitzero"`
 }
+
+// AddGitHubTokenInput gives a token under a name. The token is shown nowhere afterwards.
+type AddGitHubTokenInput struct {
+	Name  *string `json:"name,omitzero"`
+	Token *string `json:"token,omitzero"`
+}
+
+// Validate implements wire.Input. The form of name and token is left to the control API.
+func (*AddGitHubTokenInput) Validate() []wire.Violation { return nil }
 
 // Validate implements wire.Input.
 func (in *AddHostInput) Validate() []wire.Violation { return named(in.Name) }

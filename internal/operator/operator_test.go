@@ -24,6 +24,15 @@ type registry struct {
 	made      int
 	failTags  error
 	failKeys  error
+	tokens    map[string]string
+}
+
+func (r *registry) AddGitHubAccountToken(_ context.Context, name, token string) error {
+	if name == "" {
+		return wire.Errorf(control.GitHubAccountTokenNameRequiredException, "tokenName is required.")
+	}
+	r.tokens[name] = token
+	return nil
 }
 
 func (r *registry) RegisterOnPremisesInstance(_ context.Context, in *control.RegisterOnPremisesInstanceInput) error {
@@ -80,7 +89,7 @@ func (r *registry) Delete(_ context.Context, id string) error {
 func serve(t *testing.T, r *registry) *Client {
 	t.Helper()
 	h, err := awsjson.New(awsjson.Config{
-		Services: []wire.Service{Describe(&Service{Instances: r, Keys: r, Region: "eu-test-1"})}, Strict: true,
+		Services: []wire.Service{Describe(&Service{Instances: r, Keys: r, Tokens: r, Region: "eu-test-1"})}, Strict: true,
 		Log: slog.New(slog.DiscardHandler), NewRequestID: func() string { return "id" },
 	})
 	if err != nil {
@@ -98,7 +107,7 @@ func serve(t *testing.T, r *registry) *Client {
 }
 
 func empty() *registry {
-	return &registry{instances: map[string][]control.Tag{}, keys: map[string]auth.Record{}}
+	return &registry{instances: map[string][]control.Tag{}, keys: map[string]auth.Record{}, tokens: map[string]string{}}
 }
 
 func TestAHostIsMadeAndTakenAway(t *testing.T) {
@@ -176,5 +185,21 @@ func TestANameIsRequired(t *testing.T) {
 		if _, err := c.AddHost(t.Context(), AddHostInput{Name: name}); !errors.As(err, &refused) || refused.Code != "ValidationException" {
 			t.Errorf("got %v", err)
 		}
+	}
+}
+
+func TestAGitHubTokenIsKept(t *testing.T) {
+	t.Parallel()
+	r := empty()
+	c := serve(t, r)
+	if err := c.AddGitHubToken(t.Context(), AddGitHubTokenInput{Name: new("shop"), Token: new("ghp_1")}); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.tokens) != 1 || r.tokens["shop"] != "ghp_1" {
+		t.Errorf("kept %v", r.tokens)
+	}
+	var refused *Refusal
+	if err := c.AddGitHubToken(t.Context(), AddGitHubTokenInput{}); !errors.As(err, &refused) || refused.Code != "GitHubAccountTokenNameRequiredException" {
+		t.Errorf("without a name: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"crossfade/internal/api"
 	"crossfade/internal/auth"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire"
@@ -28,10 +29,16 @@ type Keys interface {
 	Delete(ctx context.Context, accessKeyID string) error
 }
 
+// Tokens keeps GitHub tokens of the caller's account.
+type Tokens interface {
+	AddGitHubAccountToken(ctx context.Context, name, token string) error
+}
+
 // Service carries the operations out. All members are required.
 type Service struct {
 	Instances Instances
 	Keys      Keys
+	Tokens    Tokens
 	Region    string
 }
 
@@ -47,8 +54,23 @@ func Describe(s *Service) wire.Service {
 				control.TagRequiredException, control.InvalidTagException, control.TagLimitExceededException, control.InstanceLimitExceededException,
 				control.InstanceNotRegisteredException),
 			wire.Void(removeHost, s.RemoveHost, control.InstanceNameRequiredException, control.InvalidInstanceNameException),
+			wire.Void(addToken, s.AddGitHubToken,
+				control.GitHubAccountTokenNameRequiredException, control.InvalidGitHubAccountTokenNameException,
+				control.InvalidGitHubAccountTokenException, api.GitHubAccountTokenLimitExceeded),
 		},
 	}
+}
+
+// AddGitHubToken keeps a token for reading repositories.
+func (s *Service) AddGitHubToken(ctx context.Context, in *AddGitHubTokenInput) error {
+	var name, token string
+	if in.Name != nil {
+		name = *in.Name
+	}
+	if in.Token != nil {
+		token = *in.Token
+	}
+	return s.Tokens.AddGitHubAccountToken(ctx, name, token)
 }
 
 // userOf is the identity of a host. A name may have characters that an ARN may not.

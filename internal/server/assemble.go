@@ -26,7 +26,7 @@ import (
 
 // What the data directory holds beside the database.
 const (
-	keyFile         = "secret.key" // seals the access keys and derives all other keys; without it the database's secrets are lost
+	keyFile         = "secret.key" // seals access keys and tokens and derives all other keys; without it the database's secrets are lost
 	signerFile      = "signer.pem" // signs deployment specifications: certificate and key
 	objectDirectory = "revisions"
 )
@@ -35,6 +35,7 @@ const (
 const (
 	purposeTokens   = "next-token"
 	purposeCommands = "host-command"
+	purposeGitHub   = "GitHub tokens"
 )
 
 // systemClock tells the time to the parts.
@@ -99,12 +100,17 @@ func (s *Server) services(o Options, database *sqlite.Store, secret []byte, keys
 	if err != nil {
 		return nil, nil, err
 	}
+	sealer, err := auth.NewSealer(secret, purposeGitHub)
+	if err != nil {
+		return nil, nil, err
+	}
 	signer, err := openSigner(filepath.Join(o.Config.Data, signerFile), o.Now())
 	if err != nil {
 		return nil, nil, err
 	}
 	controlAPI, err := api.New(api.Config{
 		Store: database, Engine: s.engine, Fleet: instances, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
+		Sealer: sealer,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +119,7 @@ func (s *Server) services(o Options, database *sqlite.Store, secret []byte, keys
 		Mailbox: mailbox, Engine: s.engine, Store: database, Signer: signer, Key: commandKey, Region: o.Config.Region,
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})
-	operations := &operator.Service{Instances: controlAPI, Keys: keys, Region: o.Config.Region}
+	operations := &operator.Service{Instances: controlAPI, Keys: keys, Tokens: controlAPI, Region: o.Config.Region}
 	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI), nil
 }
 

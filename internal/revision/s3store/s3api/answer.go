@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
+	"time"
 
 	"crossfade/internal/revision/s3store"
 	"crossfade/internal/sigv4"
@@ -46,6 +48,7 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, code, message s
 	if !ok {
 		status = http.StatusBadRequest
 	}
+	h.swallow(w, r)
 	id := w.Header().Get("X-Amzn-Requestid")
 	w.Header().Set("X-Amz-Request-Id", id)
 	if status == http.StatusNotModified || r.Method == http.MethodHead {
@@ -59,6 +62,27 @@ func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, code, message s
 		Resource  string
 		RequestID string `xml:"RequestId"`
 	}{Code: code, Message: message, Resource: r.URL.Path, RequestID: id})
+}
+
+// How much of a body in vain is taken, and for how long. The AWS tools send parts of up to 8 MiB.
+const (
+	maxSwallowed = 8 << 20
+	swallowTime  = 5 * time.Second
+)
+
+// swallow takes what is left of the body: a client that is still sending it would see a broken connection and not the refusal. One that asks
+// before it sends much is spared the sending; with little, its word is not trusted, because the SDK for Go asks and does not wait.
+func (h *Handler) swallow(w http.ResponseWriter, r *http.Request) {
+	asks := strings.EqualFold(r.Header.Get("Expect"), "100-continue")
+	if r.Body == nil || r.ContentLength == 0 || asks && r.ContentLength > maxSwallowed {
+		return
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(swallowTime)); err != nil {
+		return
+	}
+	if _, err := io.CopyN(io.Discard, r.Body, maxSwallowed); err != nil && !errors.Is(err, io.EOF) {
+		h.log.DebugContext(r.Context(), "the body of a refused request could not be read", "path", r.URL.Path, "error", err)
+	}
 }
 
 // fail answers for an error of an operation.

@@ -75,6 +75,16 @@ func TestTheRealCLI(t *testing.T) {
 	if out := must("s3api", "head-object", "--bucket", "made-here", "--key", "apps/large.zip", "--query", "ETag", "--output", "text"); !strings.Contains(out, "-3") {
 		t.Errorf("the ETag of three parts is %s", out)
 	}
+	// A large object is copied part by part inside the store.
+	must("s3", "mv", "s3://made-here/apps/large.zip", "s3://made-here/apps/moved.zip")
+	if out := must("s3", "ls", "s3://made-here/apps/"); !strings.Contains(out, "20971520 moved.zip") || strings.Contains(out, "large.zip") {
+		t.Errorf("ls after mv: %s", out)
+	}
+	must("s3", "sync", "s3://made-here/apps", "synced")
+	if moved, err := os.ReadFile(filepath.Join(dir, "synced", "moved.zip")); err != nil || sha256.Sum256(moved) != sha256.Sum256(large) {
+		t.Errorf("%d bytes came by sync, %v", len(moved), err)
+	}
+	must("s3api", "put-object", "--bucket", "made-here", "--key", "put.zip", "--body", "small.zip", "--checksum-algorithm", "SHA256")
 	presigned := strings.TrimSpace(must("s3", "presign", "s3://bundles/copied.zip"))
 	res, err := w.http.Get(presigned)
 	if err != nil || read(t, res.Body) != "small" {

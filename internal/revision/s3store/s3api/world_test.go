@@ -59,7 +59,7 @@ type world struct {
 	http  *http.Client
 }
 
-func newWorld(t *testing.T, tls bool) *world {
+func newWorld(t testing.TB, tls bool) *world {
 	t.Helper()
 	var ids atomic.Int64
 	log := slog.New(slog.DiscardHandler)

@@ -93,7 +93,7 @@ func coverageDocument(operations []covered) []byte {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	p("# The errors of each operation\n\nMade from the tables of the tests in `internal/api` (`go test ./internal/api -run TestCoverage -update`); don't edit.\n\n")
-	p("An error is tried when a test sends a request through the codec that must be answered with it. The model declares the others too, and Crossfade\ndoes not raise them, for the reason given. Errors that every service has, of signatures, permissions and rates, are not\ncounted among the errors; the requests include those that must be answered without one.\n\n")
+	p("An error is tried when a test sends a request through the codec that must be answered with it; the others that the model declares Crossfade\ndoes not raise, for the reason given. Requests that must succeed count as requests. Errors that every service has, such as those of signatures\nand permissions, are not counted.\n\n")
 	p("| operation | errors tried / modelled | requests | not raised |\n|---|---|---|---|\n")
 	var tried, modelled, requests int
 	for _, c := range operations {

@@ -434,7 +434,7 @@ func groupRefusals(head string) []refusal {
 
 // never are the exceptions that an operation declares and Crossfade does not raise, with the reason.
 var never = map[string]string{
-	"Throttling":                        "the edge limits rates, before the operation",
+	"Throttling":                        "no limit on rates yet, and one would be the endpoint's",
 	"LifecycleHookLimitExceeded":        "no Auto Scaling groups yet",
 	"ECSServiceMappingLimitExceeded":    "no ECS deployments yet",
 	"InvalidGitHubAccountToken":         "a deployment does not use stored tokens yet",

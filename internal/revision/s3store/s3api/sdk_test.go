@@ -157,7 +157,7 @@ func TestUploadInPartsThroughTheSDK(t *testing.T) {
 			}
 			want := fmt.Sprintf(`"%x-4"`, md5.Sum(sums))
 			//lint:ignore SA1019 most programs still use it; its successor has a test of its own
-			up, err := manager.NewUploader(c).Upload(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bundles"), Key: aws.String("large"), Body: bytes.NewReader(content)})
+			up, err := manager.NewUploader(c).Upload(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bundles"), Key: aws.String("large"), Body: bytes.NewReader(content)}) //nolint:staticcheck // deprecated, and what most programs still use
 			if err != nil || *up.ETag != want {
 				t.Fatalf("upload: %v, ETag %v, want %s", err, up, want)
 			}
@@ -167,7 +167,7 @@ func TestUploadInPartsThroughTheSDK(t *testing.T) {
 			}
 			got := manager.NewWriteAtBuffer(make([]byte, len(content)))
 			//lint:ignore SA1019 most programs still use it
-			if _, err := manager.NewDownloader(c).Download(t.Context(), got, &s3.GetObjectInput{Bucket: aws.String("bundles"), Key: aws.String("large")}); err != nil || !bytes.Equal(got.Bytes(), content) {
+			if _, err := manager.NewDownloader(c).Download(t.Context(), got, &s3.GetObjectInput{Bucket: aws.String("bundles"), Key: aws.String("large")}); err != nil || !bytes.Equal(got.Bytes(), content) { //nolint:staticcheck // the same
 				t.Errorf("downloaded %d bytes, %v", len(got.Bytes()), err)
 			}
 			// The checksum of the whole, which the SDK compares.

@@ -6,15 +6,20 @@ package fleet
 
 import (
 	"context"
+	"errors"
 
 	"crossfade/internal/deploy"
 )
+
+// ErrUnknownGroup is wrapped when there is no Auto Scaling group of the name.
+var ErrUnknownGroup = errors.New("unknown Auto Scaling group")
 
 // Instance is what a deployment needs to know of an instance.
 type Instance struct {
 	Name string
 	ARN  string
 	Host string // the identity that its agent signs with
+	Zone string // the availability zone; empty: none, or not known
 }
 
 // Fleet finds and ends instances.

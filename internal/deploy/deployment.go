@@ -26,19 +26,30 @@ type Spec struct {
 	Revision Revision  `json:"revision"`
 	Previous *Previous `json:"previous,omitempty"` // nil: the group had no successful deployment
 
-	Config         string       `json:"config"`
-	MinimumHealthy HealthyHosts `json:"minimumHealthy"`
+	Config         string          `json:"config"`
+	MinimumHealthy HealthyHosts    `json:"minimumHealthy"`
+	Zonal          *Zonal          `json:"zonal,omitempty"`   // in place only: one zone at a time
+	Routing        *TrafficRouting `json:"routing,omitempty"` // of a kind that shifts traffic in steps
 
 	Style        Style              `json:"style"`
 	BlueGreen    *BlueGreenSettings `json:"blueGreen,omitempty"`
 	LoadBalancer *LoadBalancer      `json:"loadBalancer,omitempty"`
 	AutoRollback *AutoRollback      `json:"autoRollback,omitempty"` // in force: the deployment's own, else the group's
 	Alarms       *AlarmSettings     `json:"alarms,omitempty"`       // the deployment's own override
+	Watch        *AlarmSettings     `json:"watch,omitempty"`        // in force: the deployment's own, else the group's
+	Triggers     []Trigger          `json:"triggers,omitempty"`     // the group's
 
 	// GroupSelection selects the originals (or, in place, the targets) unless Environment names the deployment whose replacements they are now.
 	GroupSelection  Selection  `json:"groupSelection"`
 	Environment     string     `json:"environment,omitempty"`
 	TargetInstances *Selection `json:"targetInstances,omitempty"` // the replacement environment
+	// Only names the instances of the group that the deployment is for; empty: all of them. A deployment that brings single instances up to
+	// date is made so.
+	Only []string `json:"only,omitempty"`
+	// Root is the deployment whose revision this one brings to instances that joined meanwhile (autoUpdateOutdatedInstancesRootDeploymentId).
+	Root string `json:"root,omitempty"`
+	// Queue lets the deployment wait its turn when the group has an unfinished one, instead of being refused.
+	Queue bool `json:"queue,omitempty"`
 
 	IgnoreApplicationStopFailures bool   `json:"ignoreApplicationStopFailures,omitempty"`
 	UpdateOutdatedOnly            bool   `json:"updateOutdatedOnly,omitempty"`
@@ -50,6 +61,14 @@ type Spec struct {
 	RollbackOf string `json:"rollbackOf,omitempty"` // the deployment that this one rolls back
 }
 
+// Copies reports whether the replacement environment is a copy of the group's Auto Scaling group.
+func (s Spec) Copies() bool {
+	return s.Kind.Replaces() && s.BlueGreen != nil && s.BlueGreen.Provisioning == ProvisionCopyAutoScaler
+}
+
+// CopyName is the name of the Auto Scaling group that is made for the replacement environment, as CodeDeploy makes it.
+func (s Spec) CopyName() string { return "CodeDeploy_" + s.Group + "_" + s.ID }
+
 // Previous is the group's last successful deployment before this one.
 type Previous struct {
 	DeploymentID string   `json:"deploymentId"`
@@ -59,9 +78,16 @@ type Previous struct {
 
 // The creators of a deployment.
 const (
-	CreatorUser     = "user"
-	CreatorRollback = "codeDeployRollback"
+	CreatorUser        = "user"
+	CreatorRollback    = "codeDeployRollback"
+	CreatorAutoUpdate  = "CodeDeployAutoUpdate"   // brings instances that joined meanwhile up to date
+	CreatorAutoScaling = "autoscaling"            // for one instance that an Auto Scaling group launched
+	CreatorAutoRetire  = "autoscalingTermination" // for one instance that an Auto Scaling group ends
 )
+
+// Beside reports whether the deployment runs beside the group's own: it is for one instance that came or goes by itself, takes no turn, and the
+// group remembers nothing of it.
+func (s Spec) Beside() bool { return s.Creator == CreatorAutoScaling || s.Creator == CreatorAutoRetire }
 
 // State is a deployment's progress: one small row, whatever the fleet's size.
 type State struct {
@@ -72,10 +98,23 @@ type State struct {
 	StartedAt   time.Time `json:"startedAt,omitzero"`
 	CompletedAt time.Time `json:"completedAt,omitzero"`
 
+	// Waiting says that the deployment waits its turn in the group.
+	Waiting bool `json:"waiting,omitempty"`
+	// AdmittedAt is when its turn came; zero when it never waited.
+	AdmittedAt time.Time `json:"admittedAt,omitzero"`
+
 	Originals    int    `json:"originals,omitempty"` // targets of LaneOriginal
 	Replacements int    `json:"replacements,omitempty"`
-	Tally        tally  `json:"tally,omitzero"` // of the present stage
+	Tally        tally  `json:"tally,omitzero"`     // of the present stage
+	Zones        []Zone `json:"zones,omitempty"`    // of a zonal deployment, in their order
+	Zone         int    `json:"zone,omitempty"`     // index in Zones of the one that is being deployed to
+	ZoneTally    tally  `json:"zoneTally,omitzero"` // of that zone
 	Overview     Counts `json:"overview,omitzero"`
+	// Percent is the share of requests that the replacement environment has been given, of a deployment that shifts traffic in steps.
+	Percent int `json:"percent,omitempty"`
+	// SplitOrder is the generation of the outstanding order to share requests out, given at SplitAt; 0: none.
+	SplitOrder int64     `json:"splitOrder,omitempty"`
+	SplitAt    time.Time `json:"splitAt,omitzero"`
 
 	// WaitUntil ends the present wait; zero in other phases.
 	WaitUntil time.Time `json:"waitUntil,omitzero"`
@@ -136,8 +175,13 @@ const (
 	CodeNoBalancer               = "MISSING_ELB_INFORMATION"
 	CodeBalancerInvalid          = "ELASTIC_LOAD_BALANCING_INVALID"
 	CodeNoBlueGreen              = "MISSING_BLUE_GREEN_DEPLOYMENT_CONFIGURATION"
+	CodeAlarmActive              = "ALARM_ACTIVE"
+	CodeAutoScaling              = "AUTO_SCALING_CONFIGURATION"
 	CodeApplicationMissing       = "APPLICATION_MISSING"
 	CodeGroupMissing             = "DEPLOYMENT_GROUP_MISSING"
+	CodeRevisionMissing          = "REVISION_MISSING"     // the bundle or commit is not there, or is another than the one registered
+	CodeInvalidRevision          = "INVALID_REVISION"     // it is there and can't be deployed
+	CodeNoGitHubToken            = "MISSING_GITHUB_TOKEN" // or it is refused
 )
 
 // RollbackInfo is rollbackInfo.
@@ -150,10 +194,19 @@ type RollbackInfo struct {
 // stageRow is the present row of the plan.
 func (d Deployment) stageRow() stage { return plans[d.Spec.Kind][d.State.Turn] }
 
-// Generation numbers a traffic order so that a later one, also of a later deployment, always has the higher number: the milliseconds of
-// the deployment's creation above a counter. Deployments of a group never overlap, and a group's next one is created later.
-func (d Deployment) generation() int64 {
-	return d.Spec.CreatedAt.UnixMilli()<<20 | d.State.Orders&(1<<20-1)
+// FirstGeneration is below the generation of every traffic order of the deployment, and above those of the group's earlier ones: the
+// milliseconds of its creation, or of its admission when it waited its turn, above room for a counter. Deployments of a group never overlap.
+func (d Deployment) FirstGeneration() int64 { return d.begun().UnixMilli() << 20 }
+
+// generation numbers a traffic order so that a later one always has the higher number.
+func (d Deployment) generation() int64 { return d.FirstGeneration() | d.State.Orders&(1<<20-1) }
+
+// begun is when the deployment's time began to run.
+func (d Deployment) begun() time.Time {
+	if !d.State.AdmittedAt.IsZero() {
+		return d.State.AdmittedAt
+	}
+	return d.Spec.CreatedAt
 }
 
 // Ready reports whether ContinueDeployment READY_WAIT would be accepted.

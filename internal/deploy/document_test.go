@@ -45,7 +45,7 @@ func document() []byte {
 			p("    %s --> [*]\n", s)
 		}
 	}
-	p("```\n\n`Baking` is legal in the API and never produced. `Queued` is kept for deployments that wait their turn and not produced yet.\n")
+	p("```\n\n`Baking` is legal in the API and never produced. `Queued` are deployments that wait their turn, in groups that have the tag `crossfade:when-busy` = `queue`.\n")
 	p("\n## A target's status\n\n```mermaid\nstateDiagram-v2\n    [*] --> Pending\n")
 	for _, s := range TargetStatuses() {
 		for _, to := range targetMoves[s] {
@@ -72,11 +72,18 @@ func document() []byte {
 		}
 	}
 	p("\n¹ carried out against the load balancer, never sent to an agent.\n")
-	p("\n## ContinueDeployment\n\nIn-place deployments and rollbacks never wait: UnsupportedActionForDeploymentType. Blue/green:\n\n| the deployment is | READY_WAIT | TERMINATION_WAIT |\n|---|---|---|\n")
+	p("\n## ContinueDeployment\n\nIn-place and termination deployments and rollbacks never wait: UnsupportedActionForDeploymentType. Blue/green:\n\n| the deployment is | READY_WAIT | TERMINATION_WAIT |\n|---|---|---|\n")
 	for m := momentOver; m <= momentTerminating; m++ {
 		p("| %s | %s | %s |\n", momentWords[m], answerWords[continueAnswers[m][ReadyWait]], answerWords[continueAnswers[m][TerminationWait]])
 	}
-	p("\n## Time limits\n\n| what | limit |\n|---|---|\n| an event that the agent doesn't take | %s |\n| an event that runs, also the load balancer's | %s |\n", PickUpLimit, EventLimit)
+	p("\n## Who is told\n\n| moment | the group's triggers call it |\n|---|---|\n")
+	for _, m := range []Moment{
+		MomentCreated, MomentQueued, MomentStarted, MomentReady, MomentSucceeded, MomentFailed, MomentStopped, MomentRollback,
+		MomentInstanceStarted, MomentInstanceReady, MomentInstanceSucceeded, MomentInstanceFailed,
+	} {
+		p("| %s | %s |\n", m, m.TriggerEvent())
+	}
+	p("\n## Time limits\n\n| what | limit |\n|---|---|\n| an event that the agent doesn't take | %s |\n| an event that runs, also the load balancer's; the first event of an instance that was just launched | %s |\n", PickUpLimit, EventLimit)
 	return b.Bytes()
 }
 

@@ -60,6 +60,9 @@ func (m *machine) endUnhealthy() {
 	var b strings.Builder
 	b.WriteString("The overall deployment failed because too many individual instances failed deployment, too few healthy instances are available for deployment, or some instances in your deployment group are experiencing problems.")
 	fmt.Fprintf(&b, " While %s, %d of %d instances failed, %d succeeded", m.d.where(), st.Tally.Failed, st.Tally.Total, st.Tally.Done)
+	if z := st.ZoneTally; m.d.zoned() && z.Done+z.InFlight+z.unstarted() <= z.Minimum {
+		fmt.Fprintf(&b, "; in %s %d of %d failed and minimumHealthyHostsPerZone needs %d", st.Zones[st.Zone], z.Failed, z.Total, z.Minimum)
+	}
 	switch r := m.d.stageRow().rule; r {
 	case ruleMinimum, ruleRestore:
 		fmt.Fprintf(&b, "; config %s needs %d", m.d.Spec.Config, st.Tally.needed(r))
@@ -82,14 +85,17 @@ func (m *machine) finish() {
 	ending := *st.Ending
 	reroutedFully := st.Rerouted
 	began := st.Turn >= turnOf(m.d.Spec.Kind, PhaseReroute)
+	if turn := turnOf(m.d.Spec.Kind, PhaseHoldBack); turn >= 0 {
+		began = st.Turn >= turn
+	}
 	st.Error = &ending.Error
 	m.setStatus(ending.Status)
 	if ending.Rollback {
 		m.rollback(began)
 	}
-	if reroutedFully && m.t.spawn == nil && m.d.Spec.Kind == KindBlueGreen {
+	if reroutedFully && m.t.spawn == nil && m.d.Spec.Kind.Replaces() {
 		// Ended after the reroute, and no rollback: the replacement keeps the traffic, so it is the group's environment.
-		m.groupChange().Environment = &m.d.Spec.ID
+		m.adopt()
 	}
 	m.close()
 }
@@ -97,12 +103,24 @@ func (m *machine) finish() {
 func (m *machine) succeed() {
 	m.setStatus(StatusSucceeded)
 	m.close()
+	if m.d.Spec.Beside() {
+		return
+	}
 	g := m.groupChange()
 	g.LastSuccessful = m.ref()
 	g.TargetRevision = &m.d.Spec.Revision
-	if m.d.Spec.Kind == KindBlueGreen {
-		g.Environment = &m.d.Spec.ID
+	if m.d.Spec.Kind.Replaces() {
+		m.adopt()
 	}
+}
+
+// adopt makes the replacement the group's environment: its instances, or the Auto Scaling group that was made for it.
+func (m *machine) adopt() {
+	if m.d.Spec.Copies() {
+		m.groupChange().AutoScalingGroups = []string{m.d.Spec.CopyName()}
+		return
+	}
+	m.groupChange().Environment = &m.d.Spec.ID
 }
 
 // close is what every end has in common.
@@ -125,7 +143,11 @@ func (m *machine) groupChange() *GroupChange {
 	return m.t.group
 }
 
-func (m *machine) rememberAttempt() { m.groupChange().LastAttempted = m.ref() }
+func (m *machine) rememberAttempt() {
+	if !m.d.Spec.Beside() {
+		m.groupChange().LastAttempted = m.ref()
+	}
+}
 
 func (m *machine) ref() *DeploymentRef {
 	return &DeploymentRef{ID: m.d.Spec.ID, Status: m.d.State.Status, CreatedAt: m.d.Spec.CreatedAt, CompletedAt: m.d.State.CompletedAt}
@@ -138,9 +160,9 @@ func (m *machine) rollback(rerouting bool) {
 	switch {
 	case spec.RollbackOf != "" || spec.RollbackID == "":
 		return // a rollback is not rolled back
-	case spec.Kind == KindBlueGreen && !rerouting:
+	case spec.Kind.Replaces() && !rerouting:
 		why = "No rollback was needed because no traffic had been rerouted; the original environment keeps serving."
-	case spec.Kind == KindBlueGreen && m.d.State.Originals == 0:
+	case spec.Kind.Replaces() && m.d.State.Originals == 0:
 		why = "No rollback was performed because there is no original environment to route traffic back to."
 	case !spec.Kind.BlueGreen() && !m.d.State.Touched:
 		why = "No rollback was needed because no instance had been touched."
@@ -165,12 +187,14 @@ func (m *machine) rollback(rerouting bool) {
 	}
 	back.IgnoreApplicationStopFailures = true
 	back.AutoRollback = nil
+	back.UpdateOutdatedOnly = false
 	if spec.Previous != nil {
 		back.Revision, back.FileExists = spec.Previous.Revision, spec.Previous.FileExists
 	}
-	if spec.Kind == KindBlueGreen {
-		back.Kind = KindBlueGreenRollback
+	if kind, ok := rollbackOf[spec.Kind]; ok {
+		back.Kind = kind
 	}
+	m.tell(MomentRollback, nil)
 	t := New(back)
 	m.t.spawn = &t
 }

@@ -31,8 +31,9 @@ type (
 	// Wake says that the deployment's WakeAt has come. A Wake too early changes nothing.
 	Wake struct{}
 
-	// TargetDue says that a target's DueAt has come. One too early changes nothing.
-	TargetDue struct{ Target string }
+	// TargetDue says that a target's DueAt has come. One too early changes nothing. HeldBy is the deployment that has the target's host when
+	// this one's command waits for it; empty: nothing keeps the command from its agent.
+	TargetDue struct{ Target, HeldBy string }
 
 	// Acknowledged says that a host's agent takes a command. A command may have been handed out more than once; Delivery says which
 	// handing-out this is, and only the first one acknowledged may run.
@@ -64,6 +65,27 @@ type (
 		Reason     string
 	}
 
+	// SplitSettled says that the load balancer shares the requests out as ordered.
+	SplitSettled struct{ Generation int64 }
+
+	// SplitRefused says that it can't, and why.
+	SplitRefused struct {
+		Generation int64
+		Reason     string
+	}
+
+	// AlarmRaised says that alarms are active.
+	AlarmRaised struct{ Names []string }
+
+	// AlarmUnreadable says that the state of the alarms can't be found out.
+	AlarmUnreadable struct{ Error ErrorInfo }
+
+	// Admit says that the turn of a deployment has come that waited for it, and what its group has become meanwhile.
+	Admit struct {
+		Environment string
+		Previous    *Previous
+	}
+
 	// Terminated answers the Terminate effect; notes say which originals could not be terminated and why.
 	Terminated struct{ Notes []string }
 
@@ -83,17 +105,22 @@ type (
 	Abandon struct{ Error ErrorInfo }
 )
 
-func (Resolved) what()       {}
-func (Wake) what()           {}
-func (TargetDue) what()      {}
-func (Acknowledged) what()   {}
-func (Completed) what()      {}
-func (TrafficSettled) what() {}
-func (TrafficRefused) what() {}
-func (Terminated) what()     {}
-func (Continue) what()       {}
-func (Stop) what()           {}
-func (Abandon) what()        {}
+func (Resolved) what()        {}
+func (Wake) what()            {}
+func (TargetDue) what()       {}
+func (Acknowledged) what()    {}
+func (Completed) what()       {}
+func (TrafficSettled) what()  {}
+func (TrafficRefused) what()  {}
+func (SplitSettled) what()    {}
+func (SplitRefused) what()    {}
+func (AlarmRaised) what()     {}
+func (AlarmUnreadable) what() {}
+func (Admit) what()           {}
+func (Terminated) what()      {}
+func (Continue) what()        {}
+func (Stop) what()            {}
+func (Abandon) what()         {}
 
 // targetOf is the target that an event concerns, or empty.
 func targetOf(w What) string {

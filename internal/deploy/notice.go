@@ -1,6 +1,9 @@
 package deploy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Moment is a change of a deployment or of one of its targets that others are told of: the group's triggers, and whoever follows the stream of
 // state changes. Package notify says what each of them is called there.
@@ -74,4 +77,61 @@ type NoticeInstance struct {
 	UpdatedAt time.Time    `json:"updatedAt"`
 	// Events are the lifecycle events, without diagnostics; left out when no trigger asks for the moment, since only triggers show them.
 	Events []LifecycleEvent `json:"events,omitempty"`
+}
+
+// statusMoments and targetMoments are what is told when a deployment, or a target, comes into a status.
+var (
+	statusMoments = map[Status]Moment{
+		StatusQueued: MomentQueued, StatusInProgress: MomentStarted, StatusReady: MomentReady,
+		StatusSucceeded: MomentSucceeded, StatusFailed: MomentFailed, StatusStopped: MomentStopped,
+	}
+	targetMoments = map[TargetStatus]Moment{
+		TargetInProgress: MomentInstanceStarted, TargetReady: MomentInstanceReady, TargetSucceeded: MomentInstanceSucceeded, TargetFailed: MomentInstanceFailed,
+	}
+)
+
+// telling is a notice in the making: what it shows is what is so at the end of the step.
+type telling struct {
+	moment Moment
+	target *Target
+}
+
+func (m *machine) tell(moment Moment, t *Target) { m.tellings = append(m.tellings, telling{moment, t}) }
+
+// notices makes the notices of the step.
+func (m *machine) notices() []Notice {
+	spec, st := m.d.Spec, m.d.State
+	var all []Notice
+	for _, tell := range m.tellings {
+		n := Notice{
+			Moment: tell.moment, At: m.at, Account: spec.Account, ApplicationID: spec.ApplicationID, Application: spec.Application,
+			GroupID: spec.GroupID, Group: spec.Group, DeploymentID: spec.ID, CreatedAt: spec.CreatedAt, CompletedAt: st.CompletedAt,
+			Status: st.Status, BlueGreen: spec.Kind.BlueGreen(), Overview: st.Overview, Error: st.Error, Rollback: st.Rollback,
+		}
+		if event := tell.moment.TriggerEvent(); event != "" {
+			for _, t := range spec.Triggers {
+				if slices.Contains(t.Events, event) {
+					n.Triggers = append(n.Triggers, t)
+				}
+			}
+		}
+		if t := tell.target; t != nil {
+			n.Error, n.Rollback = nil, nil
+			n.Instance = &NoticeInstance{ID: t.ID, ARN: t.ARN, Status: t.Status, UpdatedAt: t.UpdatedAt}
+			if len(n.Triggers) > 0 {
+				n.Instance.Events = t.progress()
+			}
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// progress is the target's lifecycle events without diagnostics.
+func (t *Target) progress() []LifecycleEvent {
+	events := slices.Clone(t.LifecycleEvents())
+	for i := range events {
+		events[i].Diagnostics = nil
+	}
+	return events
 }

@@ -9,11 +9,19 @@ const (
 	KindInPlaceTraffic    Kind = "InPlaceTraffic"
 	KindBlueGreen         Kind = "BlueGreen"
 	KindBlueGreenRollback Kind = "BlueGreenRollback"
+	// KindBlueGreenShift gives the replacement its share of the requests in steps.
+	KindBlueGreenShift         Kind = "BlueGreenShift"
+	KindBlueGreenShiftRollback Kind = "BlueGreenShiftRollback"
+	// KindRetire stops the application on an instance that an Auto Scaling group is about to end.
+	KindRetire        Kind = "Retire"
+	KindRetireTraffic Kind = "RetireTraffic"
 )
 
 // Kinds lists every kind.
 func Kinds() []Kind {
-	return []Kind{KindInPlace, KindInPlaceTraffic, KindBlueGreen, KindBlueGreenRollback}
+	return []Kind{
+		KindInPlace, KindInPlaceTraffic, KindBlueGreen, KindBlueGreenRollback, KindBlueGreenShift, KindBlueGreenShiftRollback, KindRetire, KindRetireTraffic,
+	}
 }
 
 // Lane says to which environment of a deployment a target belongs.
@@ -77,12 +85,17 @@ const (
 	PhaseDeploy          Phase = "Deploy"          // in place: every event of every target
 	PhaseInstall         Phase = "Install"         // the replacement environment gets the revision
 	PhaseReadyWait       Phase = "ReadyWait"       // the replacement is Ready, traffic waits for ContinueDeployment or the timer
+	PhaseHoldBack        Phase = "HoldBack"        // the load balancer is to send the replacement nothing
 	PhaseReroute         Phase = "Reroute"         // the replacement is registered with the load balancer
+	PhaseShift           Phase = "Shift"           // the replacement is given its share of the requests, in steps
+	PhaseSettle          Phase = "Settle"          // the replacement has all requests
+	PhaseMerge           Phase = "Merge"           // the load balancer stops telling the environments apart
 	PhaseBlock           Phase = "Block"           // the original is deregistered
 	PhaseTerminationWait Phase = "TerminationWait" // the original lives on, out of traffic
 	PhaseTerminate       Phase = "Terminate"       // the original is being terminated
 	PhaseRestore         Phase = "Restore"         // rollback: the original gets its traffic back
 	PhaseWithdraw        Phase = "Withdraw"        // rollback: the replacement is taken out of traffic
+	PhaseRetire          Phase = "Retire"          // the application is stopped for good
 	PhaseDone            Phase = "Done"
 )
 
@@ -114,6 +127,7 @@ var (
 	installEvents = []EventName{ApplicationStop, DownloadBundle, BeforeInstall, Install, AfterInstall, ApplicationStart, ValidateService}
 	allowEvents   = []EventName{BeforeAllowTraffic, AllowTraffic, AfterAllowTraffic}
 	inPlaceEvents = join(blockEvents, installEvents, allowEvents)
+	retireEvents  = []EventName{ApplicationStop}
 )
 
 func join(lists ...[]EventName) []EventName {
@@ -148,6 +162,34 @@ var plans = map[Kind][]stage{
 		{phase: PhaseResolve},
 		{phase: PhaseRestore, lane: LaneOriginal, rule: ruleRestore, events: allowEvents, after: TargetSucceeded},
 		{phase: PhaseWithdraw, lane: LaneReplacement, rule: ruleWithdraw, events: blockEvents, after: TargetSucceeded},
+	},
+	KindBlueGreenShift: {
+		{phase: PhaseResolve},
+		{phase: PhaseInstall, lane: LaneReplacement, rule: ruleMinimum, events: installEvents, after: TargetReady},
+		{phase: PhaseReadyWait},
+		{phase: PhaseHoldBack},
+		{phase: PhaseReroute, lane: LaneReplacement, rule: ruleMinimum, events: allowEvents[:2], after: TargetReady},
+		{phase: PhaseShift},
+		{phase: PhaseSettle, lane: LaneReplacement, rule: ruleMinimum, events: allowEvents[2:], after: TargetSucceeded},
+		{phase: PhaseBlock, lane: LaneOriginal, rule: ruleAll, events: blockEvents, after: TargetSucceeded},
+		{phase: PhaseMerge},
+		{phase: PhaseTerminationWait},
+		{phase: PhaseTerminate},
+	},
+	KindBlueGreenShiftRollback: {
+		{phase: PhaseResolve},
+		{phase: PhaseHoldBack},
+		{phase: PhaseRestore, lane: LaneOriginal, rule: ruleRestore, events: allowEvents, after: TargetSucceeded},
+		{phase: PhaseWithdraw, lane: LaneReplacement, rule: ruleWithdraw, events: blockEvents, after: TargetSucceeded},
+		{phase: PhaseMerge},
+	},
+	KindRetire: {
+		{phase: PhaseResolve},
+		{phase: PhaseRetire, lane: LaneInPlace, rule: ruleMinimum, events: retireEvents, after: TargetSucceeded},
+	},
+	KindRetireTraffic: {
+		{phase: PhaseResolve},
+		{phase: PhaseRetire, lane: LaneInPlace, rule: ruleMinimum, events: join(blockEvents, retireEvents), after: TargetSucceeded},
 	},
 }
 
@@ -185,7 +227,21 @@ func firstEvent(kind Kind, turn int) int {
 }
 
 // BlueGreen reports whether the kind has two environments.
-func (k Kind) BlueGreen() bool { return k == KindBlueGreen || k == KindBlueGreenRollback }
+func (k Kind) BlueGreen() bool { return k.Replaces() || k.routesBack() }
+
+// Replaces reports whether the kind brings a replacement environment into service. Only such deployments wait.
+func (k Kind) Replaces() bool { return k == KindBlueGreen || k == KindBlueGreenShift }
+
+// routesBack reports whether the kind gives the original environment its traffic back.
+func (k Kind) routesBack() bool {
+	return k == KindBlueGreenRollback || k == KindBlueGreenShiftRollback
+}
+
+// installs reports whether the kind brings a revision to its targets.
+func (k Kind) installs() bool { return k == KindInPlace || k == KindInPlaceTraffic || k.Replaces() }
 
 // Traffic reports whether the kind moves traffic and so needs a load balancer.
-func (k Kind) Traffic() bool { return k != KindInPlace }
+func (k Kind) Traffic() bool { return k != KindInPlace && k != KindRetire }
+
+// rollbackOf is the kind that routes the traffic of a blue/green deployment back.
+var rollbackOf = map[Kind]Kind{KindBlueGreen: KindBlueGreenRollback, KindBlueGreenShift: KindBlueGreenShiftRollback}

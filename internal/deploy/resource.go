@@ -26,12 +26,13 @@ type Config struct {
 	Name           string          `json:"name"`
 	Platform       string          `json:"platform"`
 	MinimumHealthy *HealthyHosts   `json:"minimumHealthy,omitempty"` // Server only
-	Routing        *TrafficRouting `json:"routing,omitempty"`        // Lambda and ECS only
+	Routing        *TrafficRouting `json:"routing,omitempty"`
 	Zonal          *Zonal          `json:"zonal,omitempty"`
 	CreatedAt      time.Time       `json:"createdAt"`
 }
 
-// TrafficRouting is how a Lambda or ECS deployment shifts traffic.
+// TrafficRouting is how a deployment shifts traffic. In a config for servers it is ours: there it shifts between the two environments of
+// a blue/green deployment.
 type TrafficRouting struct {
 	Type            string `json:"type"` // AllAtOnce, TimeBasedCanary or TimeBasedLinear
 	Percentage      int    `json:"percentage,omitempty"`
@@ -230,6 +231,16 @@ func (i Instance) Host() string {
 
 // AddressTag is the tag that overrides the address at which an instance serves: an IP, or IP:port.
 const AddressTag = "crossfade:address"
+
+// WhenBusyTag is the tag of a deployment group that says what becomes of a deployment that is created while the group has an unfinished one.
+// With the value WhenBusyQueue it waits its turn; otherwise it is refused, as CodeDeploy does.
+const (
+	WhenBusyTag   = "crossfade:when-busy"
+	WhenBusyQueue = "queue"
+)
+
+// Queues reports whether the group's deployments wait their turn.
+func (g Group) Queues() bool { return g.Tags[WhenBusyTag] == WhenBusyQueue }
 
 // ServingAddress is where the load balancer finds the instance: the tag's value, else where its polls come from. Empty when unknown.
 func (i Instance) ServingAddress() string {

@@ -33,13 +33,13 @@ func Needs(d Deployment, w What) Need {
 		return n
 	}
 	switch w.(type) {
-	case Wake, Completed, TargetDue, TrafficSettled, TrafficRefused, Continue:
+	case Wake, Completed, TargetDue, TrafficSettled, TrafficRefused, SplitSettled, Continue:
 	default:
 		return n
 	}
 	row, tally := d.stageRow(), d.State.Tally
 	if len(row.events) > 0 && tally.unstarted() > 0 {
-		// The event itself frees at most one slot.
+		// The event itself frees at most one slot. It may also be the one that ends a zone, and then the next one's targets are next.
 		n.Lane, n.Turn, n.Limit = row.lane, d.State.Turn, max(0, min(tally.slots(row.rule)+1, tally.unstarted(), startBatch))
 		return n
 	}
@@ -54,16 +54,23 @@ func Needs(d Deployment, w What) Need {
 
 // New makes a deployment. Its version is 1 and it wants its instances resolved.
 func New(spec Spec) Transition {
+	m := newMachine(spec)
+	m.effect(Effect{Key: m.key("", EffectResolve)})
+	m.rememberAttempt()
+	t, _ := m.done()
+	return t
+}
+
+// newMachine makes the deployment of a spec.
+func newMachine(spec Spec) *machine {
 	m := &machine{at: spec.CreatedAt, d: Deployment{Spec: spec, State: State{Status: StatusCreated, Phase: PhaseResolve}}}
 	m.t.created = true
 	if spec.RollbackOf != "" {
 		m.d.State.Rollback = &RollbackInfo{TriggeredBy: spec.RollbackOf, Message: fmt.Sprintf("Deployment %s is triggered to roll back deployment %s.", spec.ID, spec.RollbackOf)}
 	}
 	m.note("", fmt.Sprintf("created by %s as %s of group %s", spec.Creator, kindWords[spec.Kind], spec.Group))
-	m.effect(Effect{Key: m.key("", EffectResolve)})
-	m.rememberAttempt()
-	t, _ := m.done()
-	return t
+	m.tell(MomentCreated, nil)
+	return m
 }
 
 // Step decides what an event does to a deployment. The error is always a *Refusal, and then nothing has changed.
@@ -101,11 +108,21 @@ func Step(v View, ev Event) (Transition, error) {
 	case Wake:
 		return m.onWake()
 	case TargetDue:
-		return m.onTargetDue()
+		return m.onTargetDue(e)
 	case Acknowledged:
 		return m.onAcknowledged(e)
 	case Completed:
 		return m.onCompleted(e)
+	case SplitSettled:
+		return m.onSplit(e.Generation, true, "")
+	case SplitRefused:
+		return m.onSplit(e.Generation, false, e.Reason)
+	case AlarmRaised:
+		return m.onAlarm(alarmActive(e.Names))
+	case AlarmUnreadable:
+		return m.onAlarm(e.Error)
+	case Admit:
+		return m.onAdmit(e)
 	case Terminated:
 		return m.onTerminated(e)
 	case Abandon:
@@ -125,6 +142,7 @@ type machine struct {
 	nextTurn int
 	t        Transition
 	wrote    bool // target has changed
+	tellings []telling
 }
 
 // done seals the step.
@@ -136,13 +154,14 @@ func (m *machine) done() (Transition, error) {
 		m.t.targets = append(m.t.targets, *m.target)
 	}
 	m.t.deployment = m.d
+	m.t.notices = m.notices()
 	return m.t, nil
 }
 
 // wakeAt is the earliest of the deployment's own deadlines.
 func (m *machine) wakeAt() time.Time {
 	st := m.d.State
-	if st.Status.Terminal() {
+	if st.Status.Terminal() || st.Waiting {
 		return time.Time{}
 	}
 	if st.Pump {
@@ -151,9 +170,12 @@ func (m *machine) wakeAt() time.Time {
 	if st.Ending != nil || st.Phase == PhaseTerminate {
 		return time.Time{} // the targets in flight, or the effect, bring the next event
 	}
-	at := m.d.Spec.CreatedAt.Add(m.d.Spec.Kind.limit())
+	at := m.d.begun().Add(m.d.Spec.Kind.limit())
 	if !st.WaitUntil.IsZero() && st.WaitUntil.Before(at) {
 		at = st.WaitUntil
+	}
+	if late := st.SplitAt.Add(EventLimit); st.SplitOrder != 0 && late.Before(at) {
+		at = late
 	}
 	return at
 }
@@ -185,6 +207,10 @@ func (m *machine) setStatus(to Status) {
 	}
 	m.d.State.Status = to
 	m.line(Line{From: string(from), To: string(to), Text: fmt.Sprintf("deployment is %s", to)})
+	// InProgress is told once, and not again after the ready wait.
+	if moment := statusMoments[to]; moment != "" && (to != StatusInProgress || from != StatusReady) {
+		m.tell(moment, nil)
+	}
 }
 
 // setTarget moves a target and the overview with it.
@@ -198,7 +224,12 @@ func (m *machine) setTarget(t *Target, to TargetStatus) {
 	m.d.State.Overview.add(t.Status, -1)
 	m.d.State.Overview.add(to, 1)
 	m.line(Line{Target: t.ID, From: string(t.Status), To: string(to), Text: fmt.Sprintf("instance %s is %s", t.ID, to)})
+	started := t.Status == TargetPending
 	t.Status, t.UpdatedAt = to, m.at
+	// A replacement is started once and ready once, however many stages it goes through.
+	if moment := targetMoments[to]; moment != "" && (to != TargetInProgress || started) && (to != TargetReady || m.d.State.Phase == PhaseInstall) {
+		m.tell(moment, t)
+	}
 }
 
 func cloneTarget(t Target) Target {

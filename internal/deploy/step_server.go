@@ -16,13 +16,26 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 	}
 	m.clear("", EffectResolve)
 	originals, replacements := separate(m.d.Spec, e)
+	if m.d.Spec.UpdateOutdatedOnly && e.Problem == nil && len(originals) > 0 {
+		if originals = outdated(originals); len(originals) == 0 {
+			m.d.State.StartedAt = m.at
+			m.setStatus(StatusInProgress)
+			m.d.State.Messages = append(m.d.State.Messages, fmt.Sprintf("Every instance of deployment group %s has the revision already: there was nothing to do.", m.d.Spec.Group))
+			m.succeed()
+			return m.done()
+		}
+	}
 	if p := precheck(m.d.Spec, e, originals, replacements); p != nil {
 		m.end(StatusFailed, *p, "")
 		return m.done()
 	}
+	st := &m.d.State
 	first := LaneOriginal
 	if !m.d.Spec.Kind.BlueGreen() {
 		first = LaneInPlace
+		if m.d.Spec.Zonal != nil {
+			st.Zones, originals = divide(originals)
+		}
 	}
 	for _, s := range originals {
 		m.t.newTargets = append(m.t.newTargets, newTarget(m.d, first, s, m.at))
@@ -30,19 +43,30 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 	for _, s := range replacements {
 		m.t.newTargets = append(m.t.newTargets, newTarget(m.d, LaneReplacement, s, m.at))
 	}
-	st := &m.d.State
 	st.Originals, st.Replacements = len(originals), len(replacements)
 	st.Overview.add(TargetPending, len(originals)+len(replacements))
 	st.StartedAt = m.at
 	m.setStatus(StatusInProgress)
+	m.watch()
 	m.enter(1)
 	return m.done()
+}
+
+// outdated are those of the instances that do not have the group's target revision.
+func outdated(found []Selected) []Selected {
+	var old []Selected
+	for _, s := range found {
+		if !s.Current {
+			old = append(old, s)
+		}
+	}
+	return old
 }
 
 // separate keeps an instance from being in both environments. While the group has no environment of its own, its filters may well select
 // the replacements too: those are not originals.
 func separate(spec Spec, e Resolved) (originals, replacements []Selected) {
-	if spec.Kind != KindBlueGreen || spec.Environment != "" {
+	if !spec.Kind.Replaces() || spec.Environment != "" {
 		return e.Originals, e.Replacements
 	}
 	green := map[string]bool{}
@@ -61,7 +85,7 @@ func separate(spec Spec, e Resolved) (originals, replacements []Selected) {
 func precheck(spec Spec, e Resolved, originals, replacements []Selected) *ErrorInfo {
 	active := originals
 	environment := "deployment group"
-	if spec.Kind == KindBlueGreen {
+	if spec.Kind.Replaces() {
 		active, environment = replacements, "replacement environment"
 	}
 	n := len(active)
@@ -69,13 +93,13 @@ func precheck(spec Spec, e Resolved, originals, replacements []Selected) *ErrorI
 	switch {
 	case e.Problem != nil:
 		return e.Problem
-	case spec.Kind == KindBlueGreen && spec.BlueGreen == nil:
+	case spec.Kind.Replaces() && spec.BlueGreen == nil:
 		return &ErrorInfo{CodeNoBlueGreen, fmt.Sprintf("Deployment group %s is BLUE_GREEN but has no blueGreenDeploymentConfiguration; set it with UpdateDeploymentGroup.", spec.Group)}
 	case spec.Kind.Traffic() && len(spec.LoadBalancer.Names()) == 0:
 		return &ErrorInfo{CodeNoBalancer, fmt.Sprintf("Deployment group %s is WITH_TRAFFIC_CONTROL but names no load balancer; set loadBalancerInfo with UpdateDeploymentGroup.", spec.Group)}
 	case len(originals)+len(replacements) > MaxInstances:
 		return &ErrorInfo{CodeOverMaxInstances, fmt.Sprintf("The deployment would have %d instances; the most that one may have is %d.", len(originals)+len(replacements), MaxInstances)}
-	case spec.Kind == KindBlueGreenRollback:
+	case spec.Kind.routesBack():
 		return nil
 	case n == 0:
 		return &ErrorInfo{CodeNoInstances, fmt.Sprintf("The deployment failed because no instances were found for your deployment group. No registered instance has tags that select it for the %s of %s; check the filters against list-on-premises-instances.", environment, spec.Group)}
@@ -85,6 +109,14 @@ func precheck(spec Spec, e Resolved, originals, replacements []Selected) *ErrorI
 	}
 	if minimum >= n {
 		return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances, and the %s has %d: none could be deployed to. Use a config with a lower minimum or more instances.", spec.Config, minimum, environment, n)}
+	}
+	if spec.Zonal != nil && !spec.Kind.BlueGreen() {
+		zones, _ := divide(originals)
+		for _, z := range zones {
+			if m := spec.Zonal.minimumOf(z); m >= z.Targets {
+				return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances in each zone, and there are %d in %s: none could be deployed to. Lower minimumHealthyHostsPerZone or add instances.", spec.Config, m, z.Targets, z)}
+			}
+		}
 	}
 	return nil
 }
@@ -130,10 +162,24 @@ func (m *machine) enter(turn int) {
 		st.WaitUntil = m.at.Add(time.Duration(m.d.Spec.BlueGreen.TerminationWaitMinutes) * time.Minute)
 	case PhaseTerminate:
 		m.effect(Effect{Key: m.key("", EffectTerminate)})
+	case PhaseHoldBack, PhaseShift, PhaseMerge:
+		if st.Originals == 0 {
+			// Nobody to share with.
+			m.enter(turn + 1)
+			return
+		}
+		percent := 0
+		if row.phase == PhaseShift {
+			percent = m.d.Spec.Routing.next(0)
+		}
+		m.split(percent)
 	default:
 		st.Rerouted = st.Rerouted || row.phase == PhaseBlock
 		st.Tally.Total = m.population(row)
 		st.Tally.Minimum = m.d.Spec.MinimumHealthy.Minimum(st.Tally.Total)
+		if m.d.zoned() {
+			m.enterZone(0)
+		}
 		switch {
 		case st.Tally.Total == 0:
 			m.enter(turn + 1)
@@ -148,7 +194,7 @@ func (m *machine) enter(turn int) {
 // population is how many targets a stage is for. A reroute takes the replacements that became Ready.
 func (m *machine) population(row stage) int {
 	switch {
-	case row.phase == PhaseReroute:
+	case row.phase == PhaseReroute || row.phase == PhaseSettle:
 		return m.d.State.Overview.Ready
 	case row.lane == LaneReplacement:
 		return m.d.State.Replacements
@@ -181,22 +227,31 @@ func (m *machine) proceed() {
 		m.endUnhealthy()
 		return
 	}
+	if m.d.zoned() && st.ZoneTally.over() && !m.leaveZone() {
+		return
+	}
 	if m.nextTurn != st.Turn {
 		m.next = nil
 	}
-	for i := 0; i < len(m.next) && st.Tally.slots(row.rule) > 0; i++ {
-		t := cloneTarget(m.next[i])
-		t.Turn, t.Cursor = st.Turn, firstEvent(m.d.Spec.Kind, st.Turn)
-		st.Tally.Started++
-		st.Tally.InFlight++
-		st.Touched = true
-		m.setTarget(&t, TargetInProgress)
-		m.run(&t)
-		m.t.targets = append(m.t.targets, t)
+	started := 0
+	for ; started < len(m.next) && m.d.slots(row.rule) > 0; started++ {
+		m.start(cloneTarget(m.next[started]))
 	}
-	m.next = nil
+	m.next = m.next[started:]
 	// More may start than one transition starts.
-	st.Pump = st.Tally.slots(row.rule) > 0
+	st.Pump = m.d.slots(row.rule) > 0
+}
+
+// start begins the present stage for a target.
+func (m *machine) start(t Target) {
+	st := &m.d.State
+	t.Turn, t.Cursor = st.Turn, firstEvent(m.d.Spec.Kind, st.Turn)
+	m.count(func(n *tally) { n.Started++; n.InFlight++ })
+	st.Touched = true
+	m.setTarget(&t, TargetInProgress)
+	m.effect(Effect{Key: m.key(t.ID, EffectHold), Hold: &Hold{Host: t.Host, Since: m.at}})
+	m.run(&t)
+	m.t.targets = append(m.t.targets, t)
 }
 
 // run begins the event at the target's cursor.
@@ -206,7 +261,7 @@ func (m *machine) run(t *Target) {
 	t.Attempt++
 	t.UpdatedAt = m.at
 	if ev.Name.doer() == byAgent {
-		t.DueAt = m.at.Add(PickUpLimit)
+		t.DueAt = m.at.Add(m.pickUp(t))
 		m.effect(Effect{Key: m.key(t.ID, EffectCommand), Command: &Command{Account: t.Account, Host: t.Host, Event: ev.Name, Attempt: t.Attempt}})
 		return
 	}
@@ -215,13 +270,24 @@ func (m *machine) run(t *Target) {
 	m.order(t, ev.Name == AllowTraffic)
 }
 
+// pickUp is how long the target's agent may take to ask for the running event. An instance that was just launched is still booting when its
+// first event waits.
+func (m *machine) pickUp(t *Target) time.Duration {
+	if m.d.Spec.Creator == CreatorAutoScaling && t.Attempt == 1 {
+		return EventLimit
+	}
+	return PickUpLimit
+}
+
 // order gives the load balancer an order about the target.
 func (m *machine) order(t *Target, in bool) {
 	m.d.State.Orders++
 	t.Order = m.d.generation()
-	m.effect(Effect{Key: m.key(t.ID, EffectTraffic), Traffic: &Traffic{
-		Account: t.Account, Instance: t.ID, TargetGroups: m.d.Spec.LoadBalancer.Names(), In: in, Generation: t.Order,
-	}})
+	o := &Traffic{Account: t.Account, Instance: t.ID, TargetGroups: m.d.Spec.LoadBalancer.Names(), In: in, Generation: t.Order}
+	if t.Lane == LaneReplacement {
+		o.Environment = m.d.environment()
+	}
+	m.effect(Effect{Key: m.key(t.ID, EffectTraffic), Traffic: o})
 }
 
 func (m *machine) onAcknowledged(e Acknowledged) (Transition, error) {
@@ -278,7 +344,7 @@ func (m *machine) onTraffic(generation int64, ok bool, reason string) (Transitio
 	return m.done()
 }
 
-func (m *machine) onTargetDue() (Transition, error) {
+func (m *machine) onTargetDue(e TargetDue) (Transition, error) {
 	t := m.target
 	if t == nil || !t.Running || t.DueAt.IsZero() || m.at.Before(t.DueAt) {
 		return refuse(ReasonStale, "nothing of the target is due")
@@ -294,9 +360,13 @@ func (m *machine) onTargetDue() (Transition, error) {
 	case m.d.State.Ending != nil:
 		m.drop(t)
 		return m.done()
+	case e.HeldBy != "":
+		t.DueAt = m.at.Add(m.pickUp(t))
+		m.line(Line{Target: t.ID, Event: ev.Name, Text: fmt.Sprintf("%s waits: deployment %s has the host of instance %s", ev.Name, e.HeldBy, t.ID)})
+		return m.done()
 	default:
-		ev.StartedAt = t.DueAt.Add(-PickUpLimit)
-		d.Message = fmt.Sprintf("CodeDeploy agent was not able to receive the lifecycle event. Check the CodeDeploy agent logs on your host and make sure the agent is running and can connect to the CodeDeploy server. (The agent of instance %s, %s, did not ask for %s within %s.)", t.ID, t.Host, ev.Name, PickUpLimit)
+		ev.StartedAt = t.DueAt.Add(-m.pickUp(t))
+		d.Message = fmt.Sprintf("CodeDeploy agent was not able to receive the lifecycle event. Check the CodeDeploy agent logs on your host and make sure the agent is running and can connect to the CodeDeploy server. (The agent of instance %s, %s, did not ask for %s within %s.)", t.ID, t.Host, ev.Name, m.pickUp(t))
 	}
 	m.result(t, false, d)
 	return m.done()
@@ -343,12 +413,14 @@ func (m *machine) advance(t *Target) {
 	through := t.Cursor == firstEvent(m.d.Spec.Kind, m.d.State.Turn)+len(row.events)
 	switch {
 	case through:
-		m.d.State.Tally.InFlight--
-		m.d.State.Tally.Done++
+		m.count(func(n *tally) { n.InFlight--; n.Done++ })
 		m.setTarget(t, row.after)
+		m.clear(t.ID, EffectHold)
+		m.learn(t, true)
 	case m.d.State.Ending != nil:
-		m.d.State.Tally.InFlight--
+		m.count(func(n *tally) { n.InFlight-- })
 		m.setTarget(t, TargetSkipped)
+		m.clear(t.ID, EffectHold)
 	default:
 		m.run(t)
 	}
@@ -358,16 +430,18 @@ func (m *machine) advance(t *Target) {
 func (m *machine) drop(t *Target) {
 	t.Running, t.DueAt = false, time.Time{}
 	m.clear(t.ID, EffectCommand)
-	m.d.State.Tally.InFlight--
+	m.clear(t.ID, EffectHold)
+	m.count(func(n *tally) { n.InFlight-- })
 	m.setTarget(t, TargetSkipped)
 	m.proceed()
 }
 
 func (m *machine) failTarget(t *Target, e EventName, d Diagnostics) {
 	st := &m.d.State
-	st.Tally.InFlight--
-	st.Tally.Failed++
+	m.count(func(n *tally) { n.InFlight--; n.Failed++ })
 	m.setTarget(t, TargetFailed)
+	m.clear(t.ID, EffectHold)
+	m.learn(t, false)
 	if len(st.Failures) < maxFailures {
 		st.Failures = append(st.Failures, Failure{Target: t.ID, Event: e, Code: d.ErrorCode, Message: d.Message})
 	}
@@ -375,7 +449,7 @@ func (m *machine) failTarget(t *Target, e EventName, d Diagnostics) {
 		// It must not begin to serve later, behind the deployment's back.
 		m.order(t, false)
 	}
-	if st.Ending == nil && st.Tally.broken(m.d.stageRow().rule) {
+	if st.Ending == nil && m.d.broken(m.d.stageRow().rule) {
 		m.endUnhealthy()
 	}
 }

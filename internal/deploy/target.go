@@ -78,10 +78,12 @@ func (t Target) LifecycleEvents() []LifecycleEvent {
 
 // Selected is an instance that the fleet found for a deployment.
 type Selected struct {
-	ID   string
-	ARN  string
-	Host string
-	Rank int
+	ID      string
+	ARN     string
+	Host    string
+	Zone    string // empty: none
+	Rank    int    // by InstanceState.Rank
+	Current bool   // it has the group's target revision
 }
 
 func newTarget(d Deployment, lane Lane, s Selected, at time.Time) Target {

@@ -16,8 +16,12 @@ type Transition struct {
 	clearAll   bool
 	journal    []Line
 	group      *GroupChange
+	instances  []InstanceChange
+	notices    []Notice
 	spawn      *Transition
 	outcome    Outcome
+	// respecified says that the spec has changed.
+	respecified bool
 }
 
 // Empty reports whether there is nothing to apply.
@@ -60,6 +64,15 @@ func (t Transition) Journal() []Line { return t.journal }
 // Group is what the deployment's group is to remember, or nil.
 func (t Transition) Group() *GroupChange { return t.group }
 
+// Instances is what the deployment found out about instances of its group, to be kept by group and instance, in order.
+func (t Transition) Instances() []InstanceChange { return t.instances }
+
+// Notices are to be kept for telling, in order.
+func (t Transition) Notices() []Notice { return t.notices }
+
+// Respecified asks that the deployment's spec is written again: its turn has come, and what it takes over from its group has changed.
+func (t Transition) Respecified() bool { return t.respecified }
+
 // Spawn is the deployment that this one's end brings about, to be created in the same commit, after it; or nil.
 func (t Transition) Spawn() *Transition { return t.spawn }
 
@@ -70,6 +83,8 @@ type GroupChange struct {
 	LastSuccessful *DeploymentRef
 	TargetRevision *Revision
 	Environment    *string
+	// AutoScalingGroups replaces those of the group's settings.
+	AutoScalingGroups []string
 }
 
 // Line is one line of a deployment's journal.

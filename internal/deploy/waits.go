@@ -90,7 +90,7 @@ func (d Deployment) sound() bool {
 // onContinue is ContinueDeployment.
 func (m *machine) onContinue(e Continue) (Transition, error) {
 	id := m.d.Spec.ID
-	if m.d.Spec.Kind != KindBlueGreen {
+	if !m.d.Spec.Kind.Replaces() {
 		return refuse(ReasonUnsupported, fmt.Sprintf("Deployment %s is %s and never waits: only blue/green deployments can be continued.", id, kindWords[m.d.Spec.Kind]))
 	}
 	switch continueAnswers[m.d.moment()][e.Wait] {
@@ -127,14 +127,21 @@ func (m *machine) onWake() (Transition, error) {
 	due := !st.WaitUntil.IsZero() && !m.at.Before(st.WaitUntil)
 	limit := m.d.Spec.Kind.limit()
 	switch {
-	case !m.at.Before(m.d.Spec.CreatedAt.Add(limit)) && st.Phase != PhaseTerminate:
+	case !m.at.Before(m.d.begun().Add(limit)) && st.Phase != PhaseTerminate:
 		m.end(StatusFailed, ErrorInfo{CodeTimeout, fmt.Sprintf("The deployment did not end within %s, the longest that one of its kind may take; it was at %s.", limit, m.d.where())}, RollbackOnFailure)
 	case due && st.Phase == PhaseReadyWait && m.d.Spec.BlueGreen.ReadyAction == ReadyStop:
 		minutes := m.d.Spec.BlueGreen.ReadyWaitMinutes
 		m.end(StatusStopped, ErrorInfo{CodeTimeout, fmt.Sprintf("The replacement environment was Ready, but ContinueDeployment was not called within the %d minutes that the deployment group allows, so the deployment was stopped; the original environment keeps serving.", minutes)}, "")
+	case due && st.Phase == PhaseDeploy:
+		m.endMonitor()
+	case due && st.Phase == PhaseShift:
+		st.WaitUntil = time.Time{}
+		m.split(m.d.Spec.Routing.next(st.Percent))
 	case due:
 		m.note("", fmt.Sprintf("%s is over", m.d.where()))
 		m.endWait()
+	case st.SplitOrder != 0 && !m.at.Before(st.SplitAt.Add(EventLimit)):
+		m.splitLate()
 	case st.Pump:
 		st.Pump = false
 		started := st.Tally.Started
@@ -152,6 +159,11 @@ var kindWords = map[Kind]string{
 	KindInPlaceTraffic:    "an in-place deployment",
 	KindBlueGreen:         "a blue/green deployment",
 	KindBlueGreenRollback: "a rollback",
+
+	KindBlueGreenShift:         "a blue/green deployment",
+	KindBlueGreenShiftRollback: "a rollback",
+	KindRetire:                 "a termination deployment",
+	KindRetireTraffic:          "a termination deployment",
 }
 
 var phaseWords = map[Phase]string{
@@ -159,19 +171,29 @@ var phaseWords = map[Phase]string{
 	PhaseDeploy:          "deploying",
 	PhaseInstall:         "installing on the replacement environment",
 	PhaseReadyWait:       "the ready wait",
+	PhaseHoldBack:        "keeping traffic away from the replacement environment",
 	PhaseReroute:         "rerouting traffic to the replacement environment",
+	PhaseShift:           "shifting traffic to the replacement environment in steps",
+	PhaseSettle:          "settling the replacement environment",
+	PhaseMerge:           "ending the sharing of requests between the environments",
 	PhaseBlock:           "taking the original environment out of traffic",
 	PhaseTerminationWait: "the termination wait",
 	PhaseTerminate:       "terminating the original environment",
 	PhaseRestore:         "giving the original environment its traffic back",
 	PhaseWithdraw:        "taking the replacement environment out of traffic",
+	PhaseRetire:          "stopping the application",
 	PhaseDone:            "done",
 }
 
 // where says in words what the deployment is doing.
 func (d Deployment) where() string {
-	if d.State.Ending != nil && !d.State.Status.Terminal() {
+	switch {
+	case d.State.Ending != nil && !d.State.Status.Terminal():
 		return "ending, while lifecycle events under way finish"
+	case d.State.Waiting:
+		return "waiting for its turn in the deployment group"
+	case d.zoned() && d.State.Phase == PhaseDeploy && !d.State.WaitUntil.IsZero():
+		return "watching " + d.State.Zones[d.State.Zone].String()
 	}
 	return phaseWords[d.State.Phase]
 }

@@ -1,10 +1,6 @@
 package fleet
 
-import (
-	"context"
-
-	"crossfade/internal/deploy"
-)
+import "context"
 
 // Scaling is a fleet whose instances come in Auto Scaling groups, which start, replace and end instances by themselves. A driver of it is also
 // a Fleet: Find follows the selection's AutoScalingGroups. Names that no driver knows are left out of answers and are no error, unless said.
@@ -84,5 +80,3 @@ type Waiting struct {
 // HookPrefix begins the name of every hook of ours; it is followed by what the hook is for, the group's name and a UUID, as CodeDeploy has it.
 const HookPrefix = "CodeDeploy-managed-automatic-"
 
-// CopyName is the name of the Auto Scaling group that a blue/green deployment provisions.
-func CopyName(d deploy.Spec) string { return "CodeDeploy_" + d.Group + "_" + d.ID }

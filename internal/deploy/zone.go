@@ -1,0 +1,124 @@
+package deploy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Zone is an availability zone of a zonal deployment.
+type Zone struct {
+	Name    string `json:"name"` // empty: of the instances without a zone, which come last
+	Targets int    `json:"targets"`
+}
+
+// zoned reports whether the deployment goes from zone to zone.
+func (d Deployment) zoned() bool { return len(d.State.Zones) > 0 }
+
+// divide sorts the instances into zones and gives each a rank by its zone's place and then its own, so that the next targets to start are
+// those of the present zone.
+func divide(found []Selected) (zones []Zone, ranked []Selected) {
+	count := map[string]int{}
+	for _, s := range found {
+		count[s.Zone]++
+	}
+	for name, n := range count {
+		zones = append(zones, Zone{name, n})
+	}
+	slices.SortFunc(zones, func(a, b Zone) int {
+		if (a.Name == "") != (b.Name == "") {
+			return cmp.Compare(len(b.Name), len(a.Name))
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+	ranked = slices.Clone(found)
+	for i, s := range ranked {
+		place := slices.IndexFunc(zones, func(z Zone) bool { return z.Name == s.Zone })
+		ranked[i].Rank += place * ranks
+	}
+	return zones, ranked
+}
+
+// minimumOf is the number of the zone's targets that must stay healthy.
+func (z *Zonal) minimumOf(zone Zone) int {
+	if z == nil || z.MinimumHealthyPerZone == nil {
+		return 0
+	}
+	return z.MinimumHealthyPerZone.Minimum(zone.Targets)
+}
+
+// monitor is how long the deployment watches after the zone with the index.
+func (z *Zonal) monitor(zone int) time.Duration {
+	seconds := z.MonitorSeconds
+	if zone == 0 && z.FirstZoneMonitorSeconds != nil {
+		seconds = z.FirstZoneMonitorSeconds
+	}
+	if seconds == nil {
+		return 0
+	}
+	return time.Duration(*seconds) * time.Second
+}
+
+// enterZone begins with the zone of the index.
+func (m *machine) enterZone(i int) {
+	st := &m.d.State
+	z := st.Zones[i]
+	st.Zone = i
+	st.ZoneTally = tally{Total: z.Targets, Minimum: m.d.Spec.Zonal.minimumOf(z)}
+	m.note("", fmt.Sprintf("%s: %d instances, %d of them must stay healthy", z, z.Targets, st.ZoneTally.Minimum))
+}
+
+func (z Zone) String() string {
+	if z.Name == "" {
+		return "the instances without a zone"
+	}
+	return "zone " + z.Name
+}
+
+// leaveZone goes on after a zone whose targets were all tried: to the next zone, at once or after the time to watch it. It reports whether
+// targets may start now.
+func (m *machine) leaveZone() bool {
+	st := &m.d.State
+	if st.ZoneTally.Done < st.ZoneTally.Minimum {
+		m.endUnhealthy()
+		return false
+	}
+	if wait := m.d.Spec.Zonal.monitor(st.Zone); wait > 0 {
+		st.WaitUntil = m.at.Add(wait)
+		m.note("", fmt.Sprintf("%s is done and is watched for %s before the next", st.Zones[st.Zone], wait))
+		return false
+	}
+	m.enterZone(st.Zone + 1)
+	return true
+}
+
+// endMonitor goes on after the time to watch a zone.
+func (m *machine) endMonitor() {
+	st := &m.d.State
+	st.WaitUntil = time.Time{}
+	m.enterZone(st.Zone + 1)
+	m.proceed()
+}
+
+// slots is how many more targets may start now, by the rule for all targets and for those of the zone.
+func (d Deployment) slots(r rule) int {
+	n := d.State.Tally.slots(r)
+	if d.zoned() {
+		n = min(n, d.State.ZoneTally.slots(r))
+	}
+	return n
+}
+
+// broken reports whether, after a failure, the stage can't go on.
+func (d Deployment) broken(r rule) bool {
+	return d.State.Tally.broken(r) || d.zoned() && d.State.ZoneTally.broken(r)
+}
+
+// count changes the tallies of the stage and of the zone alike.
+func (m *machine) count(change func(*tally)) {
+	change(&m.d.State.Tally)
+	if m.d.zoned() {
+		change(&m.d.State.ZoneTally)
+	}
+}

@@ -31,7 +31,7 @@ var (
 	ErrConflict = errors.New("changed meanwhile")
 )
 
-// GroupBusyError refuses a deployment to a group that has an unfinished one.
+// GroupBusyError refuses a deployment to a group that has an unfinished one, or an admission while another one has the turn.
 type GroupBusyError struct{ Active string }
 
 func (e *GroupBusyError) Error() string {
@@ -181,6 +181,7 @@ type GitHubTokens interface {
 type DeploymentFilter struct {
 	ApplicationID, GroupID string
 	ExternalID             string
+	Root                   string // follow-ups of this deployment
 	Statuses               []deploy.Status
 	From, To               time.Time // by creation, both inclusive
 }
@@ -205,6 +206,9 @@ type Deployments interface {
 	// Target reads one by id.
 	Target(ctx context.Context, deploymentID, id string) (deploy.Target, error)
 	Journal(ctx context.Context, deploymentID string, after int64, limit int) ([]deploy.Line, error)
+
+	// InstanceStates lists what the group knows of its instances, by instance.
+	InstanceStates(ctx context.Context, groupID string) ([]deploy.InstanceState, error)
 
 	// Effects reads every outstanding effect, for a start.
 	Effects(ctx context.Context) ([]deploy.Effect, error)
@@ -231,12 +235,17 @@ type Due struct {
 type Batch interface {
 	// Deployment reads a deployment as the transaction sees it.
 	Deployment(ctx context.Context, id string) (deploy.Deployment, error)
+	// Group reads a group with what deployments wrote, Active included.
+	Group(ctx context.Context, id string) (deploy.Group, error)
+	// NextWaiting is the deployment of the group whose turn has come: the oldest that waits, while no other has the turn. Empty: none.
+	NextWaiting(ctx context.Context, groupID string) (string, error)
 	// View reads what Step needs. A target that does not exist is nil in the view.
 	View(ctx context.Context, d deploy.Deployment, n deploy.Need) (deploy.View, error)
-	// Apply makes a transition so, whole: deployment, targets, effects, deadlines, journal, group, and the deployment it spawns. It fails
-	// with ErrConflict when the deployment's version is not the transition's From, with *GroupBusyError when it creates a deployment in a
-	// group that has an unfinished one, and with ErrNotFound when the group of a created one is gone; then nothing of it is applied and
-	// the batch can go on. A spawned deployment is created also when its group is gone, so that a deletion never keeps a deployment from
+	// Apply makes a transition so, whole: deployment, targets, effects, deadlines, journal, notices, group, what the group knows of its
+	// instances, and the deployment it spawns. It fails with ErrConflict when the deployment's version is not the transition's From, with
+	// *GroupBusyError when it creates a deployment in a group that has an unfinished one (unless the new one waits its turn or runs beside), or
+	// admits one while another has the turn, and with ErrNotFound when the group of a created one is gone; then nothing of it is applied and
+	// the batch can go on. What runs beside the group's own deployments is in nobody's way. A spawned deployment is created also when its group is gone, so that a deletion never keeps a deployment from
 	// ending. A created deployment registers its revision and sets its times of use.
 	Apply(ctx context.Context, t deploy.Transition) error
 }

@@ -19,8 +19,8 @@ var errCrash = errors.New("the server died")
 type memory struct {
 	deployments map[string]*row
 	effects     map[deploy.EffectKey]deploy.Effect
-	active      map[string]string // group -> unfinished deployment
-	environment map[string]string // group -> blue/green deployment
+	groups      map[string]deploy.Group
+	states      map[string]map[string]deploy.InstanceState // group -> instance
 	undo        []func()
 	// crash decides, at a commit, whether the server dies before it or after it.
 	crash   func() (before, after bool)
@@ -38,7 +38,7 @@ var _ store.Deployments = (*memory)(nil)
 func newMemory() *memory {
 	return &memory{
 		deployments: map[string]*row{}, effects: map[deploy.EffectKey]deploy.Effect{},
-		active: map[string]string{}, environment: map[string]string{},
+		groups: map[string]deploy.Group{}, states: map[string]map[string]deploy.InstanceState{},
 	}
 }
 
@@ -96,8 +96,8 @@ func (b batch) Apply(ctx context.Context, t deploy.Transition) error {
 	id := d.Spec.ID
 	r, known := b.deployments[id]
 	if t.Created() {
-		if active := b.active[d.Spec.GroupID]; active != "" {
-			return &store.GroupBusyError{Active: active}
+		if busy := b.unfinished(d.Spec.GroupID, func(o deploy.Deployment) bool { return !o.Spec.Beside() }); busy != "" && d.Spec.RollbackOf == "" && !d.State.Waiting && !d.Spec.Beside() {
+			return &store.GroupBusyError{Active: busy}
 		}
 		if known {
 			return fmt.Errorf("create deployment %s: %w", id, store.ErrExists)
@@ -107,6 +107,10 @@ func (b batch) Apply(ctx context.Context, t deploy.Transition) error {
 		b.undo = append(b.undo, func() { delete(b.deployments, id) })
 	} else if !known || r.d.State.Version != t.From() {
 		return store.ErrConflict
+	} else if r.d.State.Waiting && !d.State.Waiting {
+		if busy := b.unfinished(d.Spec.GroupID, hasTurn); busy != "" {
+			return &store.GroupBusyError{Active: busy}
+		}
 	}
 	b.remember(r)
 	r.d = d
@@ -126,14 +130,7 @@ func (b batch) Apply(ctx context.Context, t deploy.Transition) error {
 		}
 	}
 	b.settleEffects(t)
-	if d.State.Status.Terminal() {
-		delete(b.active, d.Spec.GroupID)
-	} else {
-		b.active[d.Spec.GroupID] = id
-	}
-	if g := t.Group(); g != nil && g.Environment != nil {
-		b.environment[g.GroupID] = *g.Environment
-	}
+	b.changeGroup(t)
 	*b.transitions = append(*b.transitions, t)
 	if s := t.Spawn(); s != nil {
 		return b.Apply(ctx, *s)
@@ -144,11 +141,99 @@ func (b batch) Apply(ctx context.Context, t deploy.Transition) error {
 // remember makes the row as it is come back when the batch fails. Effects and groups are few: they are remembered whole.
 func (b batch) remember(r *row) {
 	was := row{d: r.d, targets: slices.Clone(r.targets), journal: r.journal[:len(r.journal):len(r.journal)]}
-	effects, active, environment := cloneMap(b.effects), cloneMap(b.active), cloneMap(b.environment)
+	effects, groups, states := cloneMap(b.effects), cloneMap(b.groups), map[string]map[string]deploy.InstanceState{}
+	for id, s := range b.states {
+		states[id] = cloneMap(s)
+	}
 	b.undo = append(b.undo, func() {
 		*r = was
-		b.effects, b.active, b.environment = effects, active, environment
+		b.effects, b.groups, b.states = effects, groups, states
 	})
+}
+
+// hasTurn reports whether a deployment has its group's turn.
+func hasTurn(d deploy.Deployment) bool { return !d.State.Waiting && !d.Spec.Beside() }
+
+// unfinished finds the first unfinished deployment of a group that is of a kind.
+func (b batch) unfinished(group string, of func(deploy.Deployment) bool) string {
+	first := ""
+	for id, r := range b.deployments {
+		if r.d.Spec.GroupID == group && !r.d.State.Status.Terminal() && of(r.d) && (first == "" || id < first) {
+			first = id
+		}
+	}
+	return first
+}
+
+// Group implements store.Batch.
+func (b batch) Group(_ context.Context, id string) (deploy.Group, error) {
+	g := b.groups[id]
+	g.ID, g.Active = id, b.unfinished(id, hasTurn)
+	return g, nil
+}
+
+// NextWaiting implements store.Batch.
+func (b batch) NextWaiting(_ context.Context, group string) (string, error) {
+	if b.unfinished(group, hasTurn) != "" {
+		return "", nil
+	}
+	first := ""
+	for id, r := range b.deployments {
+		if r.d.Spec.GroupID != group || !r.d.State.Waiting || r.d.State.Status.Terminal() {
+			continue
+		}
+		if first == "" || cmp.Or(r.d.Spec.CreatedAt.Compare(b.deployments[first].d.Spec.CreatedAt), cmp.Compare(id, first)) < 0 {
+			first = id
+		}
+	}
+	return first, nil
+}
+
+// changeGroup keeps what the transition wants its group to remember and to know.
+func (b batch) changeGroup(t deploy.Transition) {
+	for _, c := range t.Instances() {
+		known := b.states[c.GroupID]
+		if known == nil {
+			known = map[string]deploy.InstanceState{}
+			b.states[c.GroupID] = known
+		}
+		current := ""
+		if r := b.groups[c.GroupID].TargetRevision; r != nil {
+			current = r.Key()
+		}
+		known[c.Instance] = c.After(known[c.Instance], current)
+	}
+	c := t.Group()
+	if c == nil {
+		return
+	}
+	g := b.groups[c.GroupID]
+	if c.Environment != nil {
+		g.Environment = *c.Environment
+	}
+	if c.TargetRevision != nil {
+		g.TargetRevision = c.TargetRevision
+	}
+	if c.LastSuccessful != nil {
+		g.LastSuccessful = c.LastSuccessful
+	}
+	if c.LastAttempted != nil {
+		g.LastAttempted = c.LastAttempted
+	}
+	if c.AutoScalingGroups != nil {
+		g.Settings.Selection.AutoScalingGroups = c.AutoScalingGroups
+	}
+	b.groups[c.GroupID] = g
+}
+
+// InstanceStates implements store.Deployments.
+func (m *memory) InstanceStates(_ context.Context, group string) ([]deploy.InstanceState, error) {
+	var out []deploy.InstanceState
+	for _, s := range m.states[group] {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b deploy.InstanceState) int { return cmp.Compare(a.Instance, b.Instance) })
+	return out, nil
 }
 
 func cloneMap[K comparable, V any](m map[K]V) map[K]V {

@@ -42,13 +42,17 @@ func (b *batch) Apply(ctx context.Context, t deploy.Transition) error {
 // admit refuses what may not be applied. ended is the deployment whose end spawns this one: its group is free then, and may even be gone,
 // because what has been deleted must not keep a deployment from ending.
 func (b *batch) admit(ctx context.Context, t deploy.Transition, ended string) error {
-	spec := t.Deployment().Spec
+	d := t.Deployment()
+	spec := d.Spec
 	if !t.Created() {
 		k, err := b.load(ctx, spec.ID)
 		if errors.Is(err, store.ErrNotFound) || err == nil && k.d.State.Version != t.From() {
 			return store.ErrConflict
 		}
-		return err
+		if err != nil || standing(k.d) == standing(d) {
+			return err
+		}
+		return b.turnFree(ctx, spec.GroupID)
 	}
 	if ended == "" {
 		known, err := exists(b.tx, `SELECT 1 FROM deployment_group WHERE id = ? AND account = ?`, spec.GroupID, spec.Account)
@@ -62,19 +66,43 @@ func (b *batch) admit(ctx context.Context, t deploy.Transition, ended string) er
 	if err := b.flush(); err != nil {
 		return err
 	}
-	var active string
-	err := b.tx.row(ctx, `SELECT id FROM deployment WHERE group_id = ? AND status IN (`+unfinishedStatuses+`)`, []any{spec.GroupID}, &active)
-	switch {
-	case err == nil && active != ended:
-		return &store.GroupBusyError{Active: active}
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return err
+	// A rollback goes before those that wait.
+	if standing(d) == standingActive && ended == "" {
+		if err := b.groupFree(ctx, spec.GroupID); err != nil {
+			return err
+		}
 	}
 	taken, err := exists(b.tx, `SELECT 1 FROM deployment WHERE id = ?`, spec.ID)
 	if err == nil && taken {
 		err = store.ErrExists
 	}
 	return err
+}
+
+// groupFree fails with *store.GroupBusyError while the group has an unfinished deployment, also one that waits.
+func (b *batch) groupFree(ctx context.Context, groupID string) error {
+	return b.busy(ctx, groupID, `SELECT id FROM deployment WHERE group_id = ? AND status IN (`+unfinishedStatuses+`) AND standing <> 'beside' ORDER BY id LIMIT 1`)
+}
+
+// turnFree fails with *store.GroupBusyError while a deployment has the group's turn.
+func (b *batch) turnFree(ctx context.Context, groupID string) error {
+	if err := b.flush(); err != nil {
+		return err
+	}
+	return b.busy(ctx, groupID, activeDeployment)
+}
+
+func (b *batch) busy(ctx context.Context, groupID, query string) error {
+	var active string
+	err := b.tx.row(ctx, query, []any{groupID}, &active)
+	switch {
+	case err == nil:
+		return &store.GroupBusyError{Active: active}
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	default:
+		return err
+	}
 }
 
 // apply writes a transition that was admitted.
@@ -87,12 +115,17 @@ func (b *batch) apply(t deploy.Transition) error {
 	} else {
 		k := b.known[d.Spec.ID]
 		k.d = d
+		if t.Respecified() {
+			if _, err := b.tx.exec(`UPDATE deployment_spec SET spec = ? WHERE deployment_id = ?`, encode(d.Spec), d.Spec.ID); err != nil {
+				return err
+			}
+		}
 		if !k.dirty {
 			k.dirty = true
 			b.dirty = append(b.dirty, k)
 		}
 	}
-	for _, write := range []func(deploy.Transition) error{b.targets, b.effects, b.journal} {
+	for _, write := range []func(deploy.Transition) error{b.targets, b.effects, b.journal, b.instances} {
 		if err := write(t); err != nil {
 			return err
 		}
@@ -103,10 +136,10 @@ func (b *batch) apply(t deploy.Transition) error {
 func (b *batch) create(d deploy.Deployment) error {
 	spec, st := d.Spec, d.State
 	_, err := b.tx.exec(`
-		INSERT INTO deployment (id, account, application_id, group_id, external_id, config, created_at, status, version, wake_at, state)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		INSERT INTO deployment (id, account, application_id, group_id, external_id, config, created_at, status, version, wake_at, state, standing, root)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		spec.ID, spec.Account, spec.ApplicationID, spec.GroupID, spec.ExternalID, spec.Config, nanosOrZero(spec.CreatedAt),
-		string(st.Status), st.Version, nanos(st.WakeAt), encode(st))
+		string(st.Status), st.Version, nanos(st.WakeAt), encode(st), standing(d), spec.Root)
 	if err != nil {
 		return err
 	}
@@ -162,7 +195,7 @@ func (b *batch) effects(t deploy.Transition) error {
 	for _, e := range t.Effects() {
 		_, err := b.tx.exec(`INSERT INTO effect (deployment_id, target_id, kind, doc) VALUES (?, ?, ?, ?)
 			ON CONFLICT (deployment_id, target_id, kind) DO UPDATE SET doc = excluded.doc`,
-			e.Key.DeploymentID, e.Key.Target, string(e.Key.Kind), encode(effectDoc{Command: e.Command, Traffic: e.Traffic}))
+			e.Key.DeploymentID, e.Key.Target, string(e.Key.Kind), encode(effectDoc{Command: e.Command, Traffic: e.Traffic, Split: e.Split, Watch: e.Watch, Hold: e.Hold}))
 		if err != nil {
 			return err
 		}

@@ -87,9 +87,9 @@ func (b *batch) flush() error {
 		state := encode(st)
 		var err error
 		switch {
-		case st.Status != k.row.Status:
-			_, err = b.tx.exec(`UPDATE deployment SET state = ?, version = ?, wake_at = ?, status = ? WHERE id = ?`,
-				state, st.Version, nanos(st.WakeAt), string(st.Status), id)
+		case st.Status != k.row.Status || st.Waiting != k.row.Waiting:
+			_, err = b.tx.exec(`UPDATE deployment SET state = ?, version = ?, wake_at = ?, status = ?, standing = ? WHERE id = ?`,
+				state, st.Version, nanos(st.WakeAt), string(st.Status), standing(k.d), id)
 		case !st.WakeAt.Equal(k.row.WakeAt):
 			_, err = b.tx.exec(`UPDATE deployment SET state = ?, version = ?, wake_at = ? WHERE id = ?`, state, st.Version, nanos(st.WakeAt), id)
 		default:

@@ -55,6 +55,9 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 	if f.ExternalID != "" {
 		add(` AND external_id <> '' AND external_id = ?`, f.ExternalID)
 	}
+	if f.Root != "" {
+		add(` AND root <> '' AND root = ?`, f.Root)
+	}
 	if !f.From.IsZero() {
 		add(` AND created_at >= ?`, unixNano(f.From))
 	}
@@ -70,7 +73,7 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 	}
 	// SQLite has indexes for these by their leading column; unary plus keeps it from taking the account's for a group's list.
 	where := condition.String()
-	if f.GroupID != "" || f.ApplicationID != "" || f.ExternalID != "" {
+	if f.GroupID != "" || f.ApplicationID != "" || f.ExternalID != "" || f.Root != "" {
 		where = "+" + where
 	}
 	if f.GroupID != "" {
@@ -119,6 +122,9 @@ func (s *Store) Journal(ctx context.Context, deploymentID string, after int64, m
 type effectDoc struct {
 	Command *deploy.Command `json:"command,omitempty"`
 	Traffic *deploy.Traffic `json:"traffic,omitempty"`
+	Split   *deploy.Split   `json:"split,omitempty"`
+	Watch   *deploy.Watch   `json:"watch,omitempty"`
+	Hold    *deploy.Hold    `json:"hold,omitempty"`
 }
 
 // Effects implements store.Deployments, by key.
@@ -133,7 +139,7 @@ func (s *Store) Effects(ctx context.Context) ([]deploy.Effect, error) {
 			}
 			var doc effectDoc
 			err := decode(text, &doc)
-			e.Command, e.Traffic = doc.Command, doc.Traffic
+			e.Command, e.Traffic, e.Split, e.Watch, e.Hold = doc.Command, doc.Traffic, doc.Split, doc.Watch, doc.Hold
 			out = append(out, e)
 			return true, err
 		})

@@ -47,7 +47,7 @@ const selectGroup = `
 	       coalesce(g.target_revision, ''), coalesce(g.last_successful, ''), coalesce(g.last_attempted, ''), coalesce(d.id, '')
 	FROM deployment_group g
 	JOIN application a ON a.id = g.application_id
-	LEFT JOIN deployment d ON d.group_id = g.id AND d.status IN (` + unfinishedStatuses + `) `
+	LEFT JOIN deployment d ON d.group_id = g.id AND d.status IN (` + unfinishedStatuses + `) AND d.standing = 'active' `
 
 func readGroup(ctx context.Context, r reader, condition string, args ...any) (deploy.Group, error) {
 	var g deploy.Group
@@ -124,8 +124,9 @@ func (s *Store) DeleteGroup(ctx context.Context, account, application, name stri
 		if err != nil {
 			return err
 		}
-		if g.Active != "" {
-			unfinished = []string{g.Active}
+		err = t.each(ctx, `SELECT id FROM deployment WHERE group_id = ? AND status IN (`+unfinishedStatuses+`) ORDER BY id`, []any{g.ID}, names(&unfinished))
+		if err != nil {
+			return err
 		}
 		_, err = t.exec(`DELETE FROM deployment_group WHERE id = ?`, g.ID)
 		return err
@@ -155,6 +156,11 @@ func changeGroup(t *tx, c *deploy.GroupChange) error {
 		_, err := t.exec(`UPDATE deployment_group SET target_revision = ?, target_revision_key = ? WHERE id = ?`,
 			encode(c.TargetRevision), []byte(c.TargetRevision.Key()), c.GroupID)
 		if err != nil {
+			return err
+		}
+	}
+	if c.AutoScalingGroups != nil {
+		if err := changeAutoScalingGroups(t, c.GroupID, c.AutoScalingGroups); err != nil {
 			return err
 		}
 	}

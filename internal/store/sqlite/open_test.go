@@ -80,28 +80,6 @@ func TestOpenDirectoryIsPointedOut(t *testing.T) {
 	}
 }
 
-func TestAnOlderSchemaIsBroughtUpToDate(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if err := open(t, dir).Close(); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sql.Open("sqlite", filepath.Join(dir, "crossfade.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	// As the first schema left it.
-	if _, err := db.ExecContext(t.Context(), `DROP TABLE github_token; DELETE FROM goose_db_version WHERE version_id > 1`); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := open(t, dir).PutGitHubToken(t.Context(), store.GitHubToken{Account: "1", Name: "shop"}, 1); err != nil {
-		t.Errorf("after the update: %v", err)
-	}
-}
-
 func TestANewerSchemaIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

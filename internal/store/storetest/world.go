@@ -158,6 +158,8 @@ func (w *world) answer(e deploy.Effect) deploy.What {
 			return deploy.TrafficRefused{Target: e.Key.Target, Generation: e.Traffic.Generation, Reason: "no such target group"}
 		}
 		return deploy.TrafficSettled{Target: e.Key.Target, Generation: e.Traffic.Generation}
+	case deploy.EffectSplit:
+		return deploy.SplitSettled{Generation: e.Split.Generation}
 	case deploy.EffectTerminate:
 		return deploy.Terminated{}
 	default:
@@ -172,7 +174,8 @@ func (w *world) effects(id string) []deploy.Effect {
 	w.check(err)
 	var out []deploy.Effect
 	for _, e := range all {
-		if e.Key.DeploymentID == id {
+		// A host is held and alarms are watched until the deployment is through; nobody answers.
+		if e.Key.DeploymentID == id && e.Key.Kind != deploy.EffectHold && e.Key.Kind != deploy.EffectWatch {
 			out = append(out, e)
 		}
 	}

@@ -1,0 +1,72 @@
+package sqlite
+
+import (
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"crossfade/internal/store"
+
+	"github.com/pressly/goose/v3"
+)
+
+// TestEveryEarlierSchemaIsBroughtUpToDate leaves a database as each earlier schema made it, with a row of that time, and opens it.
+func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
+	t.Parallel()
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil || len(names) < 3 {
+		t.Fatalf("migrations %v, %v", names, err)
+	}
+	for _, name := range names[:len(names)-1] {
+		var version int64
+		if _, err := fmt.Sscanf(name, "%d_", &version); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			db, err := sql.Open("sqlite", filepath.Join(dir, "crossfade.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := provider.UpTo(t.Context(), version); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := db.ExecContext(t.Context(), `INSERT INTO application (id, account, name, platform, tags, created_at) VALUES ('a', '1', 'shop', 'Server', '{}', 1)`); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(t.Context(), dir, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if _, err := s.Application(t.Context(), "1", "shop"); err != nil {
+				t.Errorf("what was there before: %v", err)
+			}
+			if err := s.PutGitHubToken(t.Context(), store.GitHubToken{Account: "1", Name: "shop"}, 1); err != nil {
+				t.Errorf("what came later: %v", err)
+			}
+			if states, err := s.InstanceStates(t.Context(), "g"); err != nil || len(states) != 0 {
+				t.Errorf("what came later: %v, %v", states, err)
+			}
+		})
+	}
+}

@@ -47,6 +47,9 @@ func (c Config) check() *problem {
 	if p := c.Revisions.check(); p != nil {
 		return p
 	}
+	if p := c.Revisions.GitHub.check(c.InsecurePlainHTTP); p != nil {
+		return p
+	}
 	return c.checkTransport()
 }
 

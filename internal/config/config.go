@@ -58,6 +58,7 @@ type Revisions struct {
 	Buckets []string `koanf:"buckets"`
 	// External are buckets of other S3 endpoints. Agents read them here, under their own names, and nobody writes them here.
 	External []ExternalBuckets `koanf:"external"`
+	GitHub   GitHub            `koanf:"github"`
 }
 
 // ExternalBuckets are buckets of one S3 endpoint.
@@ -113,5 +114,6 @@ func Default() Config {
 	return Config{
 		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
 		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 20 * time.Second}, ShutdownTimeout: 30 * time.Second,
+		Revisions: Revisions{GitHub: GitHub{Kind: "github", Timeout: 10 * time.Minute}},
 	}
 }

@@ -65,6 +65,14 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
+	sealer, err := auth.NewSealer(secret, purposeGitHub)
+	if err != nil {
+		return err
+	}
+	revisions, err := openRevisions(ctx, o, database, sealer)
+	if err != nil {
+		return err
+	}
 	clock := systemClock(o.Now)
 	mailbox := hostapi.NewMailbox(clock)
 	instances := fleet.Registered{Instances: database}
@@ -74,33 +82,22 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
-	services, authorize, err := s.services(o, database, secret, keys, instances, mailbox)
+	services, authorize, err := s.services(o, database, secret, sealer, keys, instances, mailbox)
 	if err != nil {
-		return err
-	}
-	objects, err := newObjects(o, filepath.Join(o.Config.Data, objectDirectory))
-	if err != nil {
-		return err
-	}
-	if objects, err = withExternal(ctx, objects, o.Config, o.Log.With("part", "revisions")); err != nil {
 		return err
 	}
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
-	return s.front(o, metrics, keys, services, authorize, objects)
+	return s.front(o, metrics, keys, services, authorize, revisions.objects)
 }
 
 // services makes what the endpoint answers to in JSON.
-func (s *Server) services(o Options, database *sqlite.Store, secret []byte, keys *auth.Keys, instances fleet.Fleet, mailbox *hostapi.Mailbox) ([]wire.Service, authorizer, error) {
+func (s *Server) services(o Options, database *sqlite.Store, secret []byte, sealer *auth.Sealer, keys *auth.Keys, instances fleet.Fleet, mailbox *hostapi.Mailbox) ([]wire.Service, authorizer, error) {
 	tokenKey, err := auth.Derive(secret, purposeTokens)
 	if err != nil {
 		return nil, nil, err
 	}
 	commandKey, err := auth.Derive(secret, purposeCommands)
-	if err != nil {
-		return nil, nil, err
-	}
-	sealer, err := auth.NewSealer(secret, purposeGitHub)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -27,12 +27,9 @@ type externalObjects struct {
 	log     *slog.Logger
 }
 
-// withExternal adds the configured external buckets, if any.
-func withExternal(ctx context.Context, inner edge.Objects, c config.Config, log *slog.Logger) (edge.Objects, error) {
-	if len(c.Revisions.External) == 0 {
-		return inner, nil
-	}
-	all := &externalObjects{Objects: inner, sources: map[string]revision.Source{}, log: log}
+// externalSources makes the sources of the configured external buckets, by bucket.
+func externalSources(ctx context.Context, c config.Config) (map[string]revision.Source, error) {
+	all := map[string]revision.Source{}
 	for _, e := range c.Revisions.External {
 		region := e.Region
 		if region == "" {
@@ -45,10 +42,18 @@ func withExternal(ctx context.Context, inner edge.Objects, c config.Config, log 
 			return nil, fmt.Errorf("use the S3 endpoint %q: %w", e.Endpoint, err)
 		}
 		for _, bucket := range e.Buckets {
-			all.sources[bucket] = client
+			all[bucket] = client
 		}
 	}
 	return all, nil
+}
+
+// withExternal adds the external buckets, if any.
+func withExternal(inner edge.Objects, sources map[string]revision.Source, log *slog.Logger) edge.Objects {
+	if len(sources) == 0 {
+		return inner
+	}
+	return &externalObjects{Objects: inner, sources: sources, log: log}
 }
 
 // locate finds the external bucket and the key that a request is about, in the path or in the host name.

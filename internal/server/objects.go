@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 
 	"crossfade/internal/auth"
@@ -11,9 +12,8 @@ import (
 	"crossfade/internal/revision/s3store/s3api"
 )
 
-// newObjects opens the revision store in a directory, makes the configured buckets, and puts its S3 in front of it.
-func newObjects(o Options, directory string) (edge.Objects, error) {
-	log := o.Log.With("part", "revisions")
+// openBundles opens the revision store in a directory and makes the configured buckets.
+func openBundles(o Options, directory string, log *slog.Logger) (*s3store.Store, error) {
 	store, err := s3store.Open(s3store.Options{Dir: directory, Log: log, Now: o.Now, NewID: identifiers{}.UUID})
 	if err != nil {
 		return nil, fmt.Errorf("open the revision store: %w", err)
@@ -23,6 +23,11 @@ func newObjects(o Options, directory string) (edge.Objects, error) {
 			return nil, fmt.Errorf("make the bucket %s: %w", bucket, err)
 		}
 	}
+	return store, nil
+}
+
+// newObjects puts its S3 in front of the revision store.
+func newObjects(o Options, store *s3store.Store, log *slog.Logger) edge.Objects {
 	// By these names a bucket may be addressed as bucket.NAME, which is how the official agent does it.
 	hosts := []string{"localhost"}
 	if u, err := url.Parse(o.Config.Endpoint); err == nil && u.Hostname() != "" {
@@ -34,5 +39,5 @@ func newObjects(o Options, directory string) (edge.Objects, error) {
 			c, _ := auth.FromContext(ctx)
 			return c.Account
 		},
-	}), nil
+	})
 }

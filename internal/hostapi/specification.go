@@ -3,11 +3,11 @@ package hostapi
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/envelope"
+	"crossfade/internal/revision"
 )
 
 // specifications signs deployment specifications. A specification is the same for every host and every event of its deployment, so it is
@@ -66,12 +66,10 @@ func specificationOf(d deploy.Deployment) (envelope.Specification, error) {
 			Bucket: r.S3.Bucket, Key: r.S3.Key, BundleType: r.S3.BundleType, Version: r.S3.Version, ETag: r.S3.ETag,
 		}}
 	case r.GitHub != nil:
-		account, repository, ok := strings.Cut(r.GitHub.Repository, "/")
-		if !ok || account == "" || repository == "" {
-			return spec, fmt.Errorf("make the specification of deployment %s: repository %q is not account/repository", d.Spec.ID, r.GitHub.Repository)
-		}
-		spec.Revision = envelope.Revision{RevisionType: envelope.RevisionGitHub, GitHubRevision: &envelope.GitHubRevision{
-			Account: account, Repository: repository, CommitID: r.GitHub.CommitID,
+		// The server downloaded the commit when the deployment began, so that hosts need neither a route to the source host nor a token.
+		l := revision.GitHubBundle(d.Spec.Account, r.GitHub.Repository, r.GitHub.CommitID)
+		spec.Revision = envelope.Revision{RevisionType: envelope.RevisionS3, S3Revision: &envelope.S3Revision{
+			Bucket: l.Bucket, Key: l.Key, BundleType: "tgz",
 		}}
 	default:
 		return spec, fmt.Errorf("make the specification of deployment %s: revision type %q can't be deployed to a host", d.Spec.ID, r.Type)

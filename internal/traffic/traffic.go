@@ -20,7 +20,9 @@ type Want struct {
 	Instance     string
 	Address      string // ip or ip:port; may be empty when In is false
 	In           bool
-	Generation   int64
+	// Environment is what the instance serves for, as the name that a Split gives a share of the requests; empty: none.
+	Environment string
+	Generation  int64
 }
 
 // State is what the load balancer shows of an instance in a target group.

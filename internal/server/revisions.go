@@ -10,16 +10,16 @@ import (
 	"crossfade/internal/auth"
 	"crossfade/internal/edge"
 	"crossfade/internal/revision/github"
+	"crossfade/internal/revision/inspect"
 	"crossfade/internal/revision/prepare"
-	"crossfade/internal/revision/s3store"
 	"crossfade/internal/store"
 )
 
 // revisions are the parts around bundles.
 type revisions struct {
-	bundles  *s3store.Store
-	preparer *prepare.Preparer
-	objects  edge.Objects // what hosts and clients read and write
+	preparer  *prepare.Preparer  // before a deployment, for the engine
+	inspector *inspect.Inspector // before there is a deployment, for plans
+	objects   edge.Objects       // what hosts and clients read and write
 }
 
 // openRevisions opens the built-in store, finds the sources of external buckets and the source host, and makes what looks at revisions, and
@@ -39,12 +39,11 @@ func openRevisions(ctx context.Context, o Options, tokens store.GitHubTokens, se
 	if err != nil {
 		return revisions{}, fmt.Errorf("use the source host: %w", err)
 	}
+	preparer := prepare.New(prepare.Options{
+		Store: bundles, External: external, Commits: commits, Tokens: gitHubTokens{tokens, sealer}, Log: log,
+	})
 	return revisions{
-		bundles: bundles,
-		preparer: prepare.New(prepare.Options{
-			Store: bundles, External: external, Commits: commits, Tokens: gitHubTokens{tokens, sealer}, Log: log,
-		}),
-		objects: withExternal(newObjects(o, bundles, log), external, log),
+		preparer: preparer, inspector: inspect.New(preparer, inspect.Limits{}), objects: withExternal(newObjects(o, bundles, log), external, log),
 	}, nil
 }
 

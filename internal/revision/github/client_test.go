@@ -3,6 +3,7 @@ package github_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -137,7 +138,7 @@ func TestLeavesALimitingHostAlone(t *testing.T) {
 					w.Header().Set(k, v)
 				}
 				w.WriteHeader(tt.status)
-				io.WriteString(w, tt.body)
+				fmt.Fprint(w, tt.body)
 			})
 			at := now
 			c, err := github.New(github.Options{URL: h.URL, Now: func() time.Time { return at }})

@@ -71,8 +71,8 @@ func (p *Preparer) Prepare(ctx context.Context, account string, r deploy.Revisio
 	}
 }
 
-// Locate says where hosts and Inspect find the bundle of a revision and of what type it is; false: it has none.
-func Locate(account string, r deploy.Revision) (l revision.Location, bundleType string, ok bool) {
+// locate says where the bundle of a revision is and of what type it is; false: it has none.
+func locate(account string, r deploy.Revision) (l revision.Location, bundleType string, ok bool) {
 	switch {
 	case r.S3 != nil:
 		return location(*r.S3), r.S3.BundleType, true
@@ -103,13 +103,18 @@ func (p *Preparer) source(account, bucket string) (revision.Source, *deploy.Erro
 	return p.o.Store, nil
 }
 
-// Source is where an account reads the bundles of a bucket. The error says that there is no such bucket, and wraps revision.ErrNotFound.
-func (p *Preparer) Source(account, bucket string) (revision.Source, error) {
-	s, wrong := p.source(account, bucket)
-	if wrong != nil {
-		return nil, fmt.Errorf("%s: %w", wrong.Message, revision.ErrNotFound)
+// Open reads the bundle of a revision that Prepare found nothing wrong with, for its account. The caller closes it.
+func (p *Preparer) Open(ctx context.Context, account string, r deploy.Revision) (_ io.ReadCloser, _ revision.Info, bundleType string, err error) {
+	l, bundleType, ok := locate(account, r)
+	if !ok {
+		return nil, revision.Info{}, "", fmt.Errorf("open a revision of the type %s: it has no bundle", r.Type)
 	}
-	return s, nil
+	source, wrong := p.source(account, l.Bucket)
+	if wrong != nil {
+		return nil, revision.Info{}, "", fmt.Errorf("%s: %w", wrong.Message, revision.ErrNotFound)
+	}
+	content, info, err := source.Open(ctx, l)
+	return content, info, bundleType, err
 }
 
 func (p *Preparer) checkS3(ctx context.Context, account string, s deploy.S3Location) (*deploy.ErrorInfo, error) {

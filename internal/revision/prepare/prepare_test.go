@@ -193,10 +193,17 @@ func TestCommitsAreFetchedOrSaidToBeMissing(t *testing.T) {
 		p := newPreparer(t, store, h.URL, tt.k, repack.Limits{Bytes: 1 << 20}, nil)
 		wrong, err := p.Prepare(t.Context(), account, commitOf(tt.repository, strings.ToLower(tt.id)))
 		is(t, fmt.Sprint(tt.repository, " ", tt.k), wrong, err, tt.code, tt.says...)
-		l, bundleType, ok := prepare.Locate(account, commitOf(tt.repository, tt.id))
-		_, err = store.Stat(t.Context(), l)
-		if !ok || bundleType != "tgz" || tt.code == "" && err != nil || tt.code != "" && !errors.Is(err, revision.ErrNotFound) {
-			t.Errorf("%s is at %s (%s): %v", tt.repository, l, bundleType, err)
+		l := revision.GitHubBundle(account, tt.repository, tt.id)
+		content, info, bundleType, err := p.Open(t.Context(), account, commitOf(tt.repository, tt.id))
+		switch {
+		case tt.code != "":
+			if !errors.Is(err, revision.ErrNotFound) {
+				t.Errorf("%s is at %s: %v", tt.repository, l, err)
+			}
+		case err != nil || bundleType != "tgz" || info.Size == 0:
+			t.Errorf("%s is at %s (%s, %d bytes): %v", tt.repository, l, bundleType, info.Size, err)
+		default:
+			content.Close()
 		}
 		if left, err := store.Uploads(l.Bucket); err != nil || len(left) > 0 {
 			t.Errorf("%s leaves %v, %v", tt.repository, left, err)
@@ -303,7 +310,7 @@ func TestWaitingForADownloadEndsWithItsContext(t *testing.T) {
 	h.Answer(func(w http.ResponseWriter, r *http.Request) {
 		close(began)
 		<-goOn
-		w.Write(githubtest.Archive("web", commit, []githubtest.File{{Name: "a"}}))
+		fmt.Fprint(w, string(githubtest.Archive("web", commit, []githubtest.File{{Name: "a"}})))
 	})
 	first := make(chan error, 1)
 	go func() {

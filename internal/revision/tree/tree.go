@@ -162,6 +162,17 @@ func (t *Tree) Check() error {
 // Len is how many names there are, directories that only paths mention included and the root not.
 func (t *Tree) Len() int { return len(t.nodes) - 1 }
 
+// Inside are the names directly inside a directory, in no order.
+func (t *Tree) Inside(dir string) []string {
+	var all []string
+	for name := range t.nodes {
+		if name != "." && path.Dir(name) == dir {
+			all = append(all, path.Base(name))
+		}
+	}
+	return all
+}
+
 // Find says what a name below the root stands for, links followed. A name that is not there, or leads out, is not found.
 func (t *Tree) Find(name string) (resolved string, kind Kind, ok bool) {
 	if name == "" || strings.HasPrefix(name, "/") {

@@ -1,13 +1,10 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
-	"crossfade/internal/wire"
 	"crossfade/internal/wire/control"
 )
 
@@ -432,42 +429,9 @@ func groupRefusals(head string) []refusal {
 	return list
 }
 
-// never are the exceptions that an operation declares and Crossfade does not raise, with the reason.
-var never = map[string]string{
-	"Throttling":                        "no limit on rates yet, and one would be the endpoint's",
-	"LifecycleHookLimitExceeded":        "no Auto Scaling groups yet",
-	"ECSServiceMappingLimitExceeded":    "no ECS deployments yet",
-	"InvalidGitHubAccountToken":         "a deployment does not use stored tokens yet",
-	"OperationNotSupported":             "the operations on GitHub tokens are supported",
-	"ResourceValidation":                "documented as never raised by us",
-	"IamUserArnRequired":                "legacy, IamArnRequired stands for it",
-	"LifecycleEventAlreadyCompleted":    "no Lambda or ECS hooks yet",
-	"DeleteApplication/InvalidRole":     "no Auto Scaling hooks to clean up",
-	"DeleteDeploymentGroup/InvalidRole": "no Auto Scaling hooks to clean up",
-
-	"GetDeploymentConfig/InvalidComputePlatform":               "there is nothing to be invalid in a name",
-	"GetDeploymentGroup/DeploymentConfigDoesNotExist":          "a config in use can't be deleted",
-	"BatchGetDeploymentGroups/DeploymentConfigDoesNotExist":    "a config in use can't be deleted",
-	"TagResource/DeploymentConfigDoesNotExist":                 "configs have no tags",
-	"UntagResource/DeploymentConfigDoesNotExist":               "configs have no tags",
-	"ListDeploymentInstances/InvalidTargetFilterName":          "the operation has no filter names",
-	"ListDeploymentInstances/InvalidComputePlatform":           "no ECS deployments yet",
-	"GetDeploymentInstance/InvalidComputePlatform":             "no ECS deployments yet",
-	"BatchGetDeploymentInstances/InvalidComputePlatform":       "no ECS deployments yet",
-	"GetDeploymentTarget/InvalidInstanceName":                  "InvalidDeploymentTargetId comes first",
-	"BatchGetDeploymentTargets/InstanceDoesNotExist":           "DeploymentTargetDoesNotExist comes first",
-	"StopDeployment/UnsupportedActionForDeploymentType":        "no deployments by CloudFormation",
-	"CreateDeploymentGroup/InvalidTrafficRoutingConfiguration": "no network load balancers yet",
-	"UpdateDeploymentGroup/InvalidTrafficRoutingConfiguration": "no network load balancers yet",
-	"CreateDeployment/InvalidTrafficRoutingConfiguration":      "no ECS deployments yet",
-	"CreateDeployment/InvalidRole":                             "a stored role stays valid",
-	"CreateDeployment/InvalidLoadBalancerInfo":                 "shown by the deployment's errorInformation",
-	"CreateDeployment/RevisionDoesNotExist":                    "Server revisions are never named by their sum alone",
-}
-
-func TestEveryRefusalOfEveryOperation(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
+// stockForRefusals fills the world with what the bodies of the table name, and returns what puts ids into them.
+func (w *world) stockForRefusals() *strings.Replacer {
+	w.t.Helper()
 	w.stock(blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60))
 	w.must("RegisterOnPremisesInstance", `{"instanceName":"session","iamSessionArn":"arn:aws:sts::123456789012:assumed-role/Hosts/session-1"}`)
 	for _, name := range []string{"early", "bad", "doomed", "over"} {
@@ -485,18 +449,23 @@ func TestEveryRefusalOfEveryOperation(t *testing.T) {
 	w.agents.answering = false
 	inPlace := w.deployTo("flat")
 	w.run()
-	stopped := text(t, w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"bad","revision":`+bundle+`}`, "deploymentId"))
+	stopped := text(w.t, w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"bad","revision":`+bundle+`}`, "deploymentId"))
 	w.must("StopDeployment", `{"deploymentId":"`+stopped+`"}`)
 	// A blue/green group of its own for a stopped deployment.
 	w.must("UpdateDeploymentGroup", `{"applicationName":"shop","currentDeploymentGroupName":"over",`+style+`,`+blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60)+`}`)
-	stopped = text(t, w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"over","revision":`+bundle+`,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"green"}]}}`, "deploymentId"))
+	stopped = text(w.t, w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"over","revision":`+bundle+`,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"green"}]}}`, "deploymentId"))
 	w.must("StopDeployment", `{"deploymentId":"`+stopped+`"}`)
 	gone := w.deployTo("doomed")
 	w.must("DeleteDeploymentGroup", `{"applicationName":"shop","deploymentGroupName":"doomed"}`)
 	w.must("UpdateDeploymentGroup", `{"applicationName":"shop","currentDeploymentGroupName":"early",`+style+`,`+blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60)+`}`)
-	created := text(t, w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"early","revision":`+bundle+`,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"green"}]}}`, "deploymentId"))
-	ids := strings.NewReplacer("{ready}", ready, "{flat}", inPlace, "{created}", created, "{gone}", gone, "{failed}", failed, "{stopped}", stopped)
+	created := text(w.t, w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"early","revision":`+bundle+`,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"green"}]}}`, "deploymentId"))
+	return strings.NewReplacer("{ready}", ready, "{flat}", inPlace, "{created}", created, "{gone}", gone, "{failed}", failed, "{stopped}", stopped)
+}
 
+func TestEveryRefusalOfEveryOperation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.stockForRefusals()
 	for _, op := range control.Describe(w.api).Operations {
 		for _, r := range refusals[op.Name] {
 			exception, answer := w.call(op.Name, ids.Replace(r.body))
@@ -508,71 +477,5 @@ func TestEveryRefusalOfEveryOperation(t *testing.T) {
 		if len(refusals[op.Name]) == 0 {
 			t.Errorf("the refusals of %s are not tested", op.Name)
 		}
-	}
-}
-
-// overQuota has, for each operation with a quota, what it refuses in an account that is full.
-var overQuota = map[string]refusal{
-	"CreateApplication":      {`{"applicationName":"more"}`, "ApplicationLimitExceeded"},
-	"CreateDeploymentConfig": {`{"deploymentConfigName":"more","minimumHealthyHosts":{"type":"HOST_COUNT","value":1}}`, "DeploymentConfigLimitExceeded"},
-	"CreateDeploymentGroup":  {`{"applicationName":"shop","deploymentGroupName":"more","serviceRoleArn":"` + role + `"}`, "DeploymentGroupLimitExceeded"},
-}
-
-func TestQuotas(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.must("CreateApplication", `{"applicationName":"shop"}`)
-	ctx := context.Background()
-	for i := range 999 {
-		in := &control.CreateApplicationInput{ApplicationName: new(fmt.Sprintf("a-%03d", i))}
-		if _, err := w.api.CreateApplication(ctx, in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 200 {
-		in := &control.CreateDeploymentConfigInput{
-			DeploymentConfigName: new(fmt.Sprintf("c-%03d", i)),
-			MinimumHealthyHosts:  &control.MinimumHealthyHosts{Type: new(control.MinimumHealthyHostsTypeHostCount), Value: new(int32(1))},
-		}
-		if _, err := w.api.CreateDeploymentConfig(ctx, in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range 1000 {
-		in := &control.CreateDeploymentGroupInput{ApplicationName: new("shop"), DeploymentGroupName: new(fmt.Sprintf("g-%03d", i)), ServiceRoleArn: new(role)}
-		if _, err := w.api.CreateDeploymentGroup(ctx, in); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for operation, r := range overQuota {
-		if exception, answer := w.call(operation, r.body); exception != r.want+"Exception" {
-			t.Errorf("%s answered %s, want %s", operation, answer, r.want)
-		}
-	}
-
-	// The same applications in pages: each once, in order.
-	var names []string
-	token := ""
-	for pages := 0; ; pages++ {
-		out, err := w.api.ListApplications(ctx, &control.ListApplicationsInput{NextToken: &token})
-		if err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, out.Applications...)
-		if out.NextToken == nil {
-			if pages != 9 {
-				t.Errorf("%d pages after the first, want 9", pages)
-			}
-			break
-		}
-		token = *out.NextToken
-	}
-	if len(names) != 1000 || !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != 1000 {
-		t.Errorf("%d names in pages", len(names))
-	}
-	// A token is good for its own list only.
-	_, err := w.api.ListDeploymentConfigs(ctx, &control.ListDeploymentConfigsInput{NextToken: &token})
-	if wireErr, ok := err.(*wire.Error); !ok || wireErr.Code != control.InvalidNextTokenException {
-		t.Errorf("a token of another operation was answered with %v", err)
 	}
 }

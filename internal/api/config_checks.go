@@ -6,13 +6,6 @@ import (
 	"crossfade/internal/wire/control"
 )
 
-// The types of traffic routing.
-const (
-	routingAllAtOnce = "AllAtOnce"
-	routingCanary    = "TimeBasedCanary"
-	routingLinear    = "TimeBasedLinear"
-)
-
 // maxRoutingMinutes is the longest that a canary or linear shift may take.
 const maxRoutingMinutes = 2880
 
@@ -47,14 +40,12 @@ func (p *problems) healthy(code wire.Code, member string, h deploy.HealthyHosts,
 	}
 }
 
-// routing notes a bad traffic routing, and returns it.
+// routing notes a bad traffic routing, and returns it. CodeDeploy has none for servers; here it shifts traffic between the environments of a
+// blue/green deployment.
 func (p *problems) routing(platform string, r *control.TrafficRoutingConfig) *deploy.TrafficRouting {
 	const code = control.InvalidTrafficRoutingConfigurationException
 	switch {
-	case platform == deploy.PlatformServer && r != nil:
-		p.add(code, "trafficRoutingConfig is only for Lambda and ECS deployment configurations.")
-		return nil
-	case platform == deploy.PlatformServer:
+	case platform == deploy.PlatformServer && r == nil:
 		return nil
 	case r == nil:
 		p.add(code, "trafficRoutingConfig is required for a %s deployment configuration.", platform)
@@ -66,18 +57,18 @@ func (p *problems) routing(platform string, r *control.TrafficRoutingConfig) *de
 	case "":
 		p.add(code, "trafficRoutingConfig has no type; give AllAtOnce, TimeBasedCanary or TimeBasedLinear.")
 		return nil
-	case routingAllAtOnce:
+	case deploy.RoutingAllAtOnce:
 		if canary != nil || linear != nil {
 			p.add(code, "trafficRoutingConfig of the type AllAtOnce has neither timeBasedCanary nor timeBasedLinear.")
 		}
 		return out
-	case routingCanary:
+	case deploy.RoutingCanary:
 		if canary == nil || linear != nil {
 			p.add(code, "trafficRoutingConfig of the type TimeBasedCanary has timeBasedCanary and nothing else.")
 			return out
 		}
 		out.Percentage, out.IntervalMinutes = int(value(canary.CanaryPercentage)), int(value(canary.CanaryInterval))
-	case routingLinear:
+	case deploy.RoutingLinear:
 		if linear == nil || canary != nil {
 			p.add(code, "trafficRoutingConfig of the type TimeBasedLinear has timeBasedLinear and nothing else.")
 			return out
@@ -89,7 +80,7 @@ func (p *problems) routing(platform string, r *control.TrafficRoutingConfig) *de
 		return out
 	}
 	minutes := out.IntervalMinutes
-	if out.Type == routingLinear {
+	if out.Type == deploy.RoutingLinear {
 		minutes *= 100 / out.Percentage
 	}
 	if out.IntervalMinutes < 1 || minutes > maxRoutingMinutes {

@@ -130,9 +130,9 @@ func configOut(c deploy.Config) *control.DeploymentConfigInfo {
 	if r := c.Routing; r != nil {
 		out.TrafficRoutingConfig = &control.TrafficRoutingConfig{Type: new(control.TrafficRoutingType(r.Type))}
 		switch r.Type {
-		case routingCanary:
+		case deploy.RoutingCanary:
 			out.TrafficRoutingConfig.TimeBasedCanary = &control.TimeBasedCanary{CanaryPercentage: new(int32(r.Percentage)), CanaryInterval: new(int32(r.IntervalMinutes))}
-		case routingLinear:
+		case deploy.RoutingLinear:
 			out.TrafficRoutingConfig.TimeBasedLinear = &control.TimeBasedLinear{LinearPercentage: new(int32(r.Percentage)), LinearInterval: new(int32(r.IntervalMinutes))}
 		}
 	}

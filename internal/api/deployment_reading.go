@@ -100,6 +100,9 @@ func (s *Service) deploymentInfo(ctx context.Context, d deploy.Deployment) (*con
 		ExternalId:                         optional(spec.ExternalID),
 		OverrideAlarmConfiguration:         alarmsOut(spec.Alarms),
 	}
+	if err := s.related(ctx, d, out); err != nil {
+		return nil, err
+	}
 	if spec.Previous != nil {
 		out.PreviousRevision = revisionOut(spec.Previous.Revision, false)
 	}
@@ -116,6 +119,25 @@ func (s *Service) deploymentInfo(ctx context.Context, d deploy.Deployment) (*con
 	}
 	return out, nil
 }
+
+// related names the deployments that bring the revision to instances that joined meanwhile, and for such a one its root.
+func (s *Service) related(ctx context.Context, d deploy.Deployment, out *control.DeploymentInfo) error {
+	followUps, err := s.cfg.Store.Deployments(ctx, d.Spec.Account, store.DeploymentFilter{Root: d.Spec.ID}, store.Page{Limit: maxFollowUps})
+	if err != nil {
+		return fmt.Errorf("list the follow-ups of deployment %s: %w", d.Spec.ID, err)
+	}
+	if d.Spec.Root == "" && len(followUps) == 0 {
+		return nil
+	}
+	out.RelatedDeployments = &control.RelatedDeployments{AutoUpdateOutdatedInstancesRootDeploymentId: optional(d.Spec.Root)}
+	for _, f := range followUps {
+		out.RelatedDeployments.AutoUpdateOutdatedInstancesDeploymentIds = append(out.RelatedDeployments.AutoUpdateOutdatedInstancesDeploymentIds, f.ID)
+	}
+	return nil
+}
+
+// maxFollowUps bounds the follow-ups that are named, the newest first.
+const maxFollowUps = 100
 
 func overviewOut(c deploy.Counts) *control.DeploymentOverview {
 	return &control.DeploymentOverview{

@@ -30,10 +30,8 @@ func (s *Service) CreateDeployment(ctx context.Context, in *control.CreateDeploy
 		Alarms:                        p.alarms("overrideAlarmConfiguration", in.OverrideAlarmConfiguration),
 		TargetInstances:               p.targetInstances(in.TargetInstances),
 		IgnoreApplicationStopFailures: value(in.IgnoreApplicationStopFailures),
+		UpdateOutdatedOnly:            value(in.UpdateOutdatedInstancesOnly),
 		FileExists:                    string(value(in.FileExistsBehavior)),
-	}
-	if value(in.UpdateOutdatedInstancesOnly) {
-		p.add(control.InvalidUpdateOutdatedInstancesOnlyValueException, "updateOutdatedInstancesOnly is not supported yet: Crossfade deploys to all instances of the group.")
 	}
 	if err := p.err(); err != nil {
 		return nil, err
@@ -77,58 +75,37 @@ func (p *problems) targetInstances(t *control.TargetInstances) *deploy.Selection
 		EC2TagSet:         p.tagSet(code, code, "targetInstances.ec2TagSet", ec2SetLists(t.Ec2TagSet)),
 		AutoScalingGroups: t.AutoScalingGroups,
 	}
-	if len(t.AutoScalingGroups) > 0 {
-		p.add(code, "targetInstances names Auto Scaling groups, which Crossfade does not know yet; select instances by tags.")
-	}
 	return out
 }
 
 // fromGroup fills in what a deployment takes over from its group, which it keeps whatever becomes of the group.
 func (s *Service) fromGroup(ctx context.Context, spec *deploy.Spec, app deploy.Application, g deploy.Group, configName string) error {
-	set := g.Settings
 	if configName == "" {
-		configName = set.Config
+		configName = g.Settings.Config
 	}
 	config, err := s.configFor(ctx, app.Platform, configName)
 	if err != nil {
 		return err
 	}
-	spec.Account, spec.ApplicationID, spec.Application, spec.GroupID, spec.Group = app.Account, app.ID, app.Name, g.ID, g.Name
-	spec.Kind = kindOf(set)
-	spec.Config = config.Name
-	if config.MinimumHealthy != nil {
-		spec.MinimumHealthy = *config.MinimumHealthy
-	}
-	spec.Style, spec.BlueGreen, spec.LoadBalancer = set.Style, set.BlueGreen, set.LoadBalancer
-	spec.GroupSelection, spec.Environment = set.Selection, g.Environment
-	if spec.AutoRollback == nil {
-		spec.AutoRollback = set.AutoRollback
-	}
-	if g.LastSuccessful != nil && g.TargetRevision != nil {
-		spec.Previous = &deploy.Previous{DeploymentID: g.LastSuccessful.ID, Revision: *g.TargetRevision}
-		last, err := s.cfg.Store.Deployment(ctx, app.Account, g.LastSuccessful.ID)
+	var last deploy.Deployment
+	if g.LastSuccessful != nil {
+		last, err = s.cfg.Store.Deployment(ctx, app.Account, g.LastSuccessful.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("read deployment %s: %w", g.LastSuccessful.ID, err)
 		}
-		spec.Previous.FileExists = last.Spec.FileExists
+	}
+	spec.Take(g, config, last.Spec)
+	if spec.Revision.Type == "" && g.TargetRevision != nil {
+		spec.Revision = *g.TargetRevision // allowed with updateOutdatedInstancesOnly
 	}
 	return nil
 }
 
-// kindOf says which plan the settings ask for. In place, the traffic events exist only when there is a balancer to carry them out.
-func kindOf(s deploy.GroupSettings) deploy.Kind {
-	switch {
-	case s.Style.Type == deploy.StyleBlueGreen:
-		return deploy.KindBlueGreen
-	case s.Style.Option == deploy.WithTrafficControl && len(s.LoadBalancer.Names()) > 0:
-		return deploy.KindInPlaceTraffic
-	default:
-		return deploy.KindInPlace
-	}
-}
-
 // checkAgainstGroup refuses what does not fit the group and the platform.
 func (s *Service) checkAgainstGroup(ctx context.Context, spec deploy.Spec, app deploy.Application, g deploy.Group, in *control.CreateDeploymentInput) error {
+	if spec.Revision.Type == "" {
+		return wire.Errorf(control.RevisionRequiredException, "revision is required: the deployment group %s has no successful deployment whose revision updateOutdatedInstancesOnly could bring to its instances.", g.Name)
+	}
 	if err := fits(spec.Revision, app.Platform); err != nil {
 		return err
 	}
@@ -140,6 +117,9 @@ func (s *Service) checkAgainstGroup(ctx context.Context, spec deploy.Spec, app d
 		if spec.IgnoreApplicationStopFailures {
 			p.add(control.InvalidIgnoreApplicationStopFailuresValueException, "For Lambda and ECS deployment, ignoreApplicationStopFailures can not be true.")
 		}
+		if spec.UpdateOutdatedOnly {
+			p.add(control.InvalidUpdateOutdatedInstancesOnlyValueException, "For Lambda and ECS deployment, updateOutdatedInstancesOnly can not be true.")
+		}
 		if spec.TargetInstances != nil {
 			p.add(control.InvalidTargetInstancesException, "For Lambda and ECS deployment, targetInstances can not be specified.")
 		}
@@ -148,23 +128,22 @@ func (s *Service) checkAgainstGroup(ctx context.Context, spec deploy.Spec, app d
 		}
 		return wire.Errorf(awsjson.Validation, "CreateDeployment on the platform %s is not there yet; the application %s can only be prepared.", app.Platform, app.Name)
 	}
-	if names := g.Settings.Selection.AutoScalingGroups; len(names) > 0 {
-		return wire.Errorf(control.InvalidAutoScalingGroupException,
-			"The deployment group %s names the Auto Scaling group %s, which Crossfade does not know yet; select instances by tags.", g.Name, names[0])
+	if spec.UpdateOutdatedOnly && spec.Kind.BlueGreen() {
+		return wire.Errorf(control.InvalidUpdateOutdatedInstancesOnlyValueException, "updateOutdatedInstancesOnly is only for in-place deployments, and the deployment group %s is blue/green.", g.Name)
 	}
 	return s.checkTargetInstances(ctx, spec)
 }
 
 func (s *Service) checkTargetInstances(ctx context.Context, spec deploy.Spec) error {
 	const code = control.InvalidTargetInstancesException
-	discover := spec.Kind == deploy.KindBlueGreen && spec.BlueGreen != nil && spec.BlueGreen.Provisioning == deploy.ProvisionDiscover
+	discover := spec.Kind.Replaces() && spec.BlueGreen != nil && spec.BlueGreen.Provisioning == deploy.ProvisionDiscover
 	given := spec.TargetInstances
 	switch {
 	case discover && (given == nil || given.Empty()):
 		return wire.Errorf(code, "targetInstances is required: the deployment group %s is blue/green and discovers its replacement environment.", spec.Group)
 	case given == nil:
 		return nil
-	case spec.Kind != deploy.KindBlueGreen:
+	case !spec.Kind.Replaces():
 		return wire.Errorf(code, "targetInstances is only for blue/green deployments, and the deployment group %s is in-place.", spec.Group)
 	case !discover && spec.BlueGreen != nil:
 		return wire.Errorf(code, "targetInstances can't be given, since the deployment group %s provisions its replacement environment with %s.", spec.Group, spec.BlueGreen.Provisioning)

@@ -177,6 +177,8 @@ const (
 	CodeNoBlueGreen              = "MISSING_BLUE_GREEN_DEPLOYMENT_CONFIGURATION"
 	CodeAlarmActive              = "ALARM_ACTIVE"
 	CodeAutoScaling              = "AUTO_SCALING_CONFIGURATION"
+	CodeRolePermissions          = "IAM_ROLE_PERMISSIONS"
+	CodeThrottled                = "THROTTLED"
 	CodeApplicationMissing       = "APPLICATION_MISSING"
 	CodeGroupMissing             = "DEPLOYMENT_GROUP_MISSING"
 	CodeRevisionMissing          = "REVISION_MISSING"     // the bundle or commit is not there, or is another than the one registered

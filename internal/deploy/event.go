@@ -82,8 +82,9 @@ type (
 
 	// Admit says that the turn of a deployment has come that waited for it, and what its group has become meanwhile.
 	Admit struct {
-		Environment string
-		Previous    *Previous
+		Environment       string
+		AutoScalingGroups []string // of the group's settings, where it has any
+		Previous          *Previous
 	}
 
 	// Terminated answers the Terminate effect; notes say which originals could not be terminated and why.

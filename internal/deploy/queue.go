@@ -25,6 +25,9 @@ func (m *machine) onAdmit(e Admit) (Transition, error) {
 	// Later than the deployment before it, so that its traffic orders count; that one may have been created in this very millisecond.
 	st.AdmittedAt = m.at.Add(time.Millisecond)
 	m.d.Spec.Environment, m.d.Spec.Previous = e.Environment, e.Previous
+	if len(m.d.Spec.GroupSelection.AutoScalingGroups) > 0 && len(e.AutoScalingGroups) > 0 {
+		m.d.Spec.GroupSelection.AutoScalingGroups = e.AutoScalingGroups
+	}
 	m.t.respecified = true
 	m.note("", "its turn has come")
 	m.effect(Effect{Key: m.key("", EffectResolve)})

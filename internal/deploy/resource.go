@@ -68,6 +68,15 @@ type Group struct {
 	Active string `json:"active,omitempty"`
 }
 
+// Previous is the group's last successful deployment as the next one takes note of it; nil when there is none. last is its spec, zero when it is
+// not known any more.
+func (g Group) Previous(last Spec) *Previous {
+	if g.LastSuccessful == nil || g.TargetRevision == nil {
+		return nil
+	}
+	return &Previous{DeploymentID: g.LastSuccessful.ID, Revision: *g.TargetRevision, FileExists: last.FileExists}
+}
+
 // DeploymentRef is what a group remembers of a deployment.
 type DeploymentRef struct {
 	ID          string    `json:"id"`

@@ -418,9 +418,7 @@ func (m *machine) advance(t *Target) {
 		m.clear(t.ID, EffectHold)
 		m.learn(t, true)
 	case m.d.State.Ending != nil:
-		m.count(func(n *tally) { n.InFlight-- })
-		m.setTarget(t, TargetSkipped)
-		m.clear(t.ID, EffectHold)
+		m.leave(t)
 	default:
 		m.run(t)
 	}
@@ -430,10 +428,19 @@ func (m *machine) advance(t *Target) {
 func (m *machine) drop(t *Target) {
 	t.Running, t.DueAt = false, time.Time{}
 	m.clear(t.ID, EffectCommand)
-	m.clear(t.ID, EffectHold)
+	m.leave(t)
+	m.proceed()
+}
+
+// leave takes a target out of an ending deployment, between two events. When some were done already it is in no state to rely on, perhaps out
+// of traffic: the next deployment takes it first.
+func (m *machine) leave(t *Target) {
 	m.count(func(n *tally) { n.InFlight-- })
 	m.setTarget(t, TargetSkipped)
-	m.proceed()
+	m.clear(t.ID, EffectHold)
+	if t.Cursor > firstEvent(m.d.Spec.Kind, m.d.State.Turn) {
+		m.learn(t, false)
+	}
 }
 
 func (m *machine) failTarget(t *Target, e EventName, d Diagnostics) {

@@ -84,6 +84,7 @@ type Selected struct {
 	Zone    string // empty: none
 	Rank    int    // by InstanceState.Rank
 	Current bool   // it has the group's target revision
+	Failed  bool   // the last deployment of the group to it failed
 }
 
 func newTarget(d Deployment, lane Lane, s Selected, at time.Time) Target {

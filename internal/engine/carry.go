@@ -3,20 +3,23 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"crossfade/internal/alarm"
 	"crossfade/internal/deploy"
 	"crossfade/internal/traffic"
 )
 
 const (
-	// observeInterval is how often a traffic order under way is looked at when the router does not say that something changed.
+	retryFirst = 100 * time.Millisecond
+	retryMost  = 30 * time.Second
+	// observeInterval is how often an effect under way is looked at when nobody says that something changed.
 	observeInterval = time.Second
-	retryFirst      = 100 * time.Millisecond
-	retryMost       = 30 * time.Second
 )
 
 // carrying is the effects that are outstanding, by key. It is a value under a lock, not a goroutine per effect.
@@ -33,6 +36,7 @@ type carried struct {
 	ordered   bool // of traffic: MakeSo was done, only observing is left
 	reported  bool // its event was posted; a transition will clear it
 	tries     int
+	misses    int   // of alarms: looks in a row that failed
 	seen      int64 // changes when it was last taken
 	notBefore time.Time
 }
@@ -121,6 +125,8 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 		e.tries++
 	case what != nil:
 		e.reported = true
+	case e.effect.Key.Kind == deploy.EffectWatch:
+		e.notBefore = now.Add(r.AlarmInterval)
 	case e.seen == c.changes:
 		e.notBefore = now.Add(observeInterval)
 	}
@@ -145,6 +151,10 @@ func (r *Runner) attempt(ctx context.Context, e *carried) (deploy.What, error) {
 		return r.terminate(ctx, k.DeploymentID)
 	case deploy.EffectTraffic:
 		return r.traffic(ctx, e)
+	case deploy.EffectSplit:
+		return r.split(ctx, e)
+	case deploy.EffectWatch:
+		return r.watch(ctx, e)
 	default:
 		return nil, fmt.Errorf("no way to carry out a %s effect", k.Kind)
 	}
@@ -153,7 +163,7 @@ func (r *Runner) attempt(ctx context.Context, e *carried) (deploy.What, error) {
 // traffic makes the load balancer so, once, and looks whether it is.
 func (r *Runner) traffic(ctx context.Context, e *carried) (deploy.What, error) {
 	o := e.effect.Traffic
-	want := traffic.Want{TargetGroups: o.TargetGroups, Instance: o.Instance, In: o.In, Generation: o.Generation}
+	want := traffic.Want{TargetGroups: o.TargetGroups, Instance: o.Instance, In: o.In, Environment: o.Environment, Generation: o.Generation}
 	refused := func(reason string) deploy.What {
 		return deploy.TrafficRefused{Target: o.Instance, Generation: o.Generation, Reason: reason}
 	}
@@ -186,4 +196,87 @@ func (r *Runner) traffic(ctx context.Context, e *carried) (deploy.What, error) {
 		return nil, nil
 	}
 	return deploy.TrafficSettled{Target: o.Instance, Generation: o.Generation}, nil
+}
+
+// split makes the load balancer share the requests out, once, and looks whether it does.
+func (r *Runner) split(ctx context.Context, e *carried) (deploy.What, error) {
+	o := e.effect.Split
+	want := traffic.Split{TargetGroups: o.TargetGroups, Environment: o.Environment, Percent: o.Percent, Generation: o.Generation}
+	if r.Splitter == nil {
+		return deploy.SplitRefused{Generation: o.Generation, Reason: "it can't share requests out between environments."}, nil
+	}
+	if !e.ordered {
+		err := r.Splitter.Split(ctx, want)
+		if errors.Is(err, traffic.ErrUnknownTargetGroup) {
+			return deploy.SplitRefused{Generation: o.Generation, Reason: err.Error()}, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("order %d %% of the requests for environment %s: %w", o.Percent, o.Environment, err)
+		}
+		e.ordered = true
+	}
+	observed, err := r.Splitter.SplitOf(ctx, o.TargetGroups)
+	if err != nil {
+		return nil, fmt.Errorf("observe how requests are shared out: %w", err)
+	}
+	if !traffic.SplitSettled(want, observed) {
+		return nil, nil
+	}
+	return deploy.SplitSettled{Generation: o.Generation}, nil
+}
+
+// unreadableAfter is how many looks at alarms must fail in a row before they count as unreadable.
+const unreadableAfter = 3
+
+// watch looks at the alarms once.
+func (r *Runner) watch(ctx context.Context, e *carried) (deploy.What, error) {
+	w := e.effect.Watch
+	states, err := r.alarms(ctx, w.Names)
+	if err != nil {
+		e.misses++
+		r.Log.Warn("alarms could not be read", "deployment", e.effect.Key.DeploymentID, "tries", e.misses, "error", err)
+		if e.misses < unreadableAfter || w.IgnorePollFailure || ctx.Err() != nil {
+			return nil, nil
+		}
+		return unreadable(errorCode(err), fmt.Sprintf("The state of the alarms could not be read %d times in a row: %v.", e.misses, err)), nil
+	}
+	e.misses = 0
+	var raised, missing []string
+	for _, name := range w.Names {
+		state, known := states[name]
+		if !known {
+			missing = append(missing, name)
+		} else if state == alarm.StateAlarm {
+			raised = append(raised, name)
+		}
+	}
+	switch {
+	case len(raised) > 0:
+		return deploy.AlarmRaised{Names: raised}, nil
+	case len(missing) > 0 && !w.IgnorePollFailure:
+		return unreadable(deploy.CodeInternal, fmt.Sprintf("There is no alarm named %s in the configured alarm sources.", strings.Join(missing, ", "))), nil
+	}
+	return nil, nil
+}
+
+func (r *Runner) alarms(ctx context.Context, names []string) (map[string]alarm.State, error) {
+	if r.Alarms == nil {
+		return nil, nil
+	}
+	return r.Alarms.States(ctx, names)
+}
+
+func errorCode(err error) string {
+	switch {
+	case errors.Is(err, alarm.ErrDenied):
+		return deploy.CodeRolePermissions
+	case errors.Is(err, alarm.ErrThrottled):
+		return deploy.CodeThrottled
+	default:
+		return deploy.CodeInternal
+	}
+}
+
+func unreadable(code, text string) deploy.What {
+	return deploy.AlarmUnreadable{Error: deploy.ErrorInfo{Code: code, Message: text + " Mend the alarms, or set ignorePollAlarmFailure in the deployment group's alarmConfiguration."}}
 }

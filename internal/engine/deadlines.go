@@ -52,7 +52,8 @@ func (r *Runner) collectDue(ctx context.Context, now time.Time) error {
 	for i, d := range rows {
 		requests[i] = &request{id: d.DeploymentID, what: deploy.Wake{}}
 		if d.Target != "" {
-			requests[i].what = deploy.TargetDue{Target: d.Target}
+			command := deploy.EffectKey{DeploymentID: d.DeploymentID, Target: d.Target, Kind: deploy.EffectCommand}
+			requests[i].what = deploy.TargetDue{Target: d.Target, HeldBy: r.Agents.HeldBy(command)}
 		}
 	}
 	r.mu.Lock()

@@ -31,7 +31,7 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 			return deploy.Resolved{Problem: &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: unknownGroups(unknown)}}, nil
 		}
 	}
-	if spec.Kind == deploy.KindBlueGreenRollback {
+	if spec.RollbackOf != "" && spec.Kind.BlueGreen() {
 		originals, err := r.lane(ctx, spec.RollbackOf, deploy.LaneOriginal)
 		if err != nil {
 			return nil, err
@@ -42,18 +42,41 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 		}
 		return deploy.Resolved{Originals: originals, Replacements: replacements}, nil
 	}
+	if r.Revisions != nil {
+		if problem, err := r.Revisions.Prepare(ctx, spec.Account, spec.Revision); err != nil || problem != nil {
+			if err != nil {
+				return nil, fmt.Errorf("prepare the revision of deployment %s: %w", id, err)
+			}
+			return deploy.Resolved{Problem: problem}, nil
+		}
+	}
 	var e deploy.Resolved
 	if e.Originals, err = r.environment(ctx, spec); err != nil {
 		return nil, err
 	}
-	if spec.TargetInstances == nil || spec.Kind != deploy.KindBlueGreen {
+	switch {
+	case spec.Copies():
+		replacements, problem, err := r.provision(ctx, d)
+		if err != nil || problem == nil && replacements == nil {
+			return nil, err
+		}
+		if problem != nil {
+			return deploy.Resolved{Problem: problem}, nil
+		}
+		e.Replacements = replacements
+	case spec.Kind.Replaces() && spec.TargetInstances != nil:
+		found, err := r.Fleet.Find(ctx, spec.Account, *spec.TargetInstances)
+		if err != nil {
+			return nil, fmt.Errorf("find the replacement environment: %w", err)
+		}
+		e.Replacements = selected(found)
+	}
+	if err := r.rank(ctx, spec, e.Originals, e.Replacements); err != nil {
+		return nil, err
+	}
+	if !spec.Kind.Replaces() {
 		return e, nil
 	}
-	found, err := r.Fleet.Find(ctx, spec.Account, *spec.TargetInstances)
-	if err != nil {
-		return nil, fmt.Errorf("find the replacement environment: %w", err)
-	}
-	e.Replacements = selected(found)
 	idle, problem, err := r.takeOutOfTraffic(ctx, d, e)
 	switch {
 	case err != nil:
@@ -66,9 +89,40 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 	return e, nil
 }
 
+// rank gives the instances their order by what the group knows of them.
+func (r *Runner) rank(ctx context.Context, spec deploy.Spec, environments ...[]deploy.Selected) error {
+	states, err := r.Store.InstanceStates(ctx, spec.GroupID)
+	if err != nil {
+		return fmt.Errorf("read what group %s knows of its instances: %w", spec.Group, err)
+	}
+	known := make(map[string]deploy.InstanceState, len(states))
+	for _, s := range states {
+		known[s.Instance] = s
+	}
+	current := ""
+	if spec.Previous != nil {
+		current = spec.Previous.Revision.Key()
+	}
+	for _, environment := range environments {
+		for i := range environment {
+			state, deployed := known[environment[i].ID]
+			environment[i].Rank, environment[i].Current = state.Rank(current), state.Current(current)
+			environment[i].Failed = deployed && !state.Healthy
+		}
+	}
+	return nil
+}
+
 // environment is the group's instances now: the replacements of its last blue/green deployment as far as they are still registered, else
 // what its filters select.
 func (r *Runner) environment(ctx context.Context, spec deploy.Spec) ([]deploy.Selected, error) {
+	if len(spec.Only) > 0 {
+		found, err := r.Fleet.Lookup(ctx, spec.Account, spec.Only)
+		if err != nil {
+			return nil, fmt.Errorf("look up the instances of deployment %s: %w", spec.ID, err)
+		}
+		return selected(found), nil
+	}
 	if spec.Environment == "" {
 		found, err := r.Fleet.Find(ctx, spec.Account, spec.GroupSelection)
 		if err != nil {
@@ -110,7 +164,7 @@ func asSelected(targets []deploy.Target) []deploy.Selected {
 func selected(found []fleet.Instance) []deploy.Selected {
 	out := make([]deploy.Selected, len(found))
 	for i, f := range found {
-		out[i] = deploy.Selected{ID: f.Name, ARN: f.ARN, Host: f.Host}
+		out[i] = deploy.Selected{ID: f.Name, ARN: f.ARN, Host: f.Host, Zone: f.Zone}
 	}
 	return out
 }
@@ -149,7 +203,7 @@ func (r *Runner) takeOutOfTraffic(ctx context.Context, d deploy.Deployment, e de
 	}
 	for _, id := range serving {
 		// A generation below every order of the deployment itself and above those of earlier ones.
-		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: d.Spec.CreatedAt.UnixMilli() << 20}
+		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: d.FirstGeneration()}
 		if err := r.Router.MakeSo(ctx, want); err != nil {
 			return false, nil, fmt.Errorf("take instance %s out of traffic before it is installed: %w", id, err)
 		}
@@ -191,6 +245,9 @@ func (r *Runner) terminate(ctx context.Context, id string) (deploy.What, error) 
 	d, err := r.Store.Deployment(ctx, "", id)
 	if err != nil {
 		return nil, fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	if d.Spec.Copies() {
+		return r.endOriginalGroups(ctx, d)
 	}
 	originals, err := r.lane(ctx, id, deploy.LaneOriginal)
 	if err != nil {

@@ -2,12 +2,12 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"crossfade/internal/alarm"
 	"crossfade/internal/deploy"
 	"crossfade/internal/fleet"
 	"crossfade/internal/store"
@@ -19,20 +19,47 @@ type Clock interface{ Now() time.Time }
 
 // Agents is where commands for hosts are offered: a mailbox in memory that is rebuilt from the store after a start.
 type Agents interface {
-	// Offer puts an effect of kind command in place of an older one of its key. An acknowledged command is known but not handed out.
+	// Offer puts an effect of kind command or hold in place of an older one of its key. An acknowledged command is known but not handed
+	// out. A command is handed out only when no other deployment has held its host for longer.
 	Offer(e deploy.Effect)
 	// Withdraw takes back whatever has the key.
 	Withdraw(k deploy.EffectKey)
+	// HeldBy is the deployment whose hold keeps the command of the key from its host; empty: none does.
+	HeldBy(k deploy.EffectKey) string
 }
 
-// Config is what a Runner needs. All of it is required.
+// Revisions prepares what is deployed.
+type Revisions interface {
+	// Prepare makes the revision ready for hosts to fetch, and says what is wrong with it, or nil. An error means that it is worth trying
+	// again.
+	Prepare(ctx context.Context, account string, r deploy.Revision) (*deploy.ErrorInfo, error)
+}
+
+// Splitter is a load balancer that shares requests out between environments.
+type Splitter interface {
+	// Split records the wish, durably, before it returns. It fails with traffic.ErrUnknownTargetGroup.
+	Split(ctx context.Context, s traffic.Split) error
+	// SplitOf reports how the data plane shares requests out, one per target group.
+	SplitOf(ctx context.Context, targetGroups []string) ([]traffic.SplitObserved, error)
+}
+
+// Config is what a Runner needs. Splitter, Scaling, Revisions, Alarms and Told may be nil: requests can't be shared out, there are no Auto Scaling groups, revisions are not looked
+// at before hosts fetch them, no alarm exists, nobody is told.
 type Config struct {
-	Store  store.Deployments
-	Clock  Clock
-	Agents Agents
-	Router traffic.Router
-	Fleet  fleet.Fleet
-	Log    *slog.Logger
+	Store     store.Deployments
+	Clock     Clock
+	Agents    Agents
+	Router    traffic.Router
+	Splitter  Splitter
+	Fleet     fleet.Fleet
+	Scaling   fleet.Scaling
+	Revisions Revisions
+	Alarms    alarm.Source
+	// AlarmInterval is how often alarms are looked at; zero: every ten seconds.
+	AlarmInterval time.Duration
+	Log           *slog.Logger
+	// Told is called after notices were committed. It must not block.
+	Told func()
 }
 
 // Result is what became of an event.
@@ -76,6 +103,9 @@ type Reply struct {
 
 // New makes a runner; Recover must be called before the first RunOnce.
 func New(c Config) *Runner {
+	if c.AlarmInterval == 0 {
+		c.AlarmInterval = 10 * time.Second
+	}
 	r := &Runner{Config: c, lookDue: true, wakeRun: func() {}, wakeCarry: func() {}}
 	r.carrying.effects = map[deploy.EffectKey]*carried{}
 	return r
@@ -190,7 +220,9 @@ func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
 			r.enqueue(taken[i])
 			continue
 		}
-		r.follow(s.transition)
+		for _, t := range s.transitions {
+			r.follow(t)
+		}
 		if taken[i].reply != nil {
 			taken[i].reply <- Reply{s.result, s.err}
 		} else if s.err != nil {
@@ -219,10 +251,10 @@ func (r *Runner) fail(taken []*request, err error) {
 
 // step is what one request came to inside a batch.
 type step struct {
-	transition deploy.Transition
-	result     Result
-	err        error
-	again      bool // somebody else changed the deployment meanwhile
+	transitions []deploy.Transition
+	result      Result
+	err         error
+	again       bool // somebody else changed the deployment meanwhile
 }
 
 func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) ([]step, error) {
@@ -241,48 +273,6 @@ func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) ([
 		return nil, fmt.Errorf("commit %d events: %w", len(taken), err)
 	}
 	return steps, nil
-}
-
-// decide lets Step decide one request and applies what it says. The error is the store's; everything else is in the step.
-func decide(ctx context.Context, b store.Batch, now time.Time, q *request) (step, error) {
-	var t deploy.Transition
-	var before deploy.Deployment
-	if q.spec != nil {
-		spec := *q.spec
-		spec.CreatedAt = now
-		t = deploy.New(spec)
-	} else {
-		d, err := b.Deployment(ctx, q.id)
-		if errors.Is(err, store.ErrNotFound) {
-			return step{err: err}, nil
-		}
-		if err != nil {
-			return step{}, err
-		}
-		view, err := b.View(ctx, d, deploy.Needs(d, q.what))
-		if err != nil {
-			return step{}, err
-		}
-		before = d
-		t, err = deploy.Step(view, deploy.Event{At: now, What: q.what})
-		if err != nil {
-			return step{err: err, result: Result{Deployment: d}}, nil
-		}
-	}
-	if t.Empty() {
-		return step{result: Result{Deployment: before, Outcome: t.Outcome()}}, nil
-	}
-	err := b.Apply(ctx, t)
-	var busy *store.GroupBusyError
-	switch {
-	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound):
-		return step{err: err}, nil
-	case errors.Is(err, store.ErrConflict):
-		return step{again: true}, nil
-	case err != nil:
-		return step{}, err
-	}
-	return step{transition: t, result: Result{Deployment: t.Deployment(), Outcome: t.Outcome()}}, nil
 }
 
 // follow hands out what a durable transition asks for.
@@ -308,11 +298,14 @@ func (r *Runner) follow(t deploy.Transition) {
 	if s := t.Spawn(); s != nil {
 		r.follow(*s)
 	}
+	if len(t.Notices()) > 0 && r.Told != nil {
+		r.Told()
+	}
 }
 
 // hand gives an effect to whoever carries it out.
 func (r *Runner) hand(e deploy.Effect) {
-	if e.Key.Kind == deploy.EffectCommand {
+	if forAgents(e.Key.Kind) {
 		r.Agents.Offer(e)
 		return
 	}
@@ -321,12 +314,15 @@ func (r *Runner) hand(e deploy.Effect) {
 }
 
 func (r *Runner) drop(k deploy.EffectKey) {
-	if k.Kind == deploy.EffectCommand {
+	if forAgents(k.Kind) {
 		r.Agents.Withdraw(k)
 		return
 	}
 	r.carrying.drop(k)
 }
+
+// forAgents reports whether effects of the kind are the mailbox's.
+func forAgents(k deploy.EffectKind) bool { return k == deploy.EffectCommand || k == deploy.EffectHold }
 
 func (r *Runner) dropAll(id string) {
 	r.carrying.dropAll(id)

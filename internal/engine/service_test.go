@@ -32,7 +32,7 @@ type agents struct {
 }
 
 func (a *agents) Offer(e deploy.Effect) {
-	if e.Command.Acknowledged {
+	if e.Key.Kind == deploy.EffectHold || e.Command.Acknowledged {
 		return
 	}
 	a.wg.Go(func() {
@@ -53,6 +53,8 @@ func (a *agents) Offer(e deploy.Effect) {
 }
 
 func (a *agents) Withdraw(deploy.EffectKey) {}
+
+func (a *agents) HeldBy(deploy.EffectKey) string { return "" }
 
 // balancer is always as it was told to be.
 type balancer struct {

@@ -9,6 +9,7 @@ package hostapi
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,20 +28,27 @@ type Mailbox struct {
 	clock Clock
 
 	mu       sync.Mutex
-	boxes    map[string]*box // by host identity
-	hosts    map[deploy.EffectKey]string
+	boxes    map[string]*box             // by host identity
+	hosts    map[deploy.EffectKey]string // of commands and holds
 	delivery int64
 }
 
 // box is what waits for one host, and who waits for it.
 type box struct {
 	offers  []*offer        // in the order in which they came
+	holds   []hold          // the first one has the host
 	waiting []chan struct{} // held polls, the newest last; a wake-up carries no truth
 }
 
 type offer struct {
 	effect deploy.Effect
 	again  time.Time // not to be handed out before
+}
+
+// hold is a deployment's wish to have a host for itself until it is withdrawn.
+type hold struct {
+	key   deploy.EffectKey
+	since time.Time
 }
 
 // NewMailbox returns an empty mailbox.
@@ -53,6 +61,10 @@ func (m *Mailbox) Offer(e deploy.Effect) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove(e.Key)
+	if e.Key.Kind == deploy.EffectHold {
+		m.hold(e)
+		return
+	}
 	if e.Command.Acknowledged {
 		return
 	}
@@ -60,6 +72,36 @@ func (m *Mailbox) Offer(e deploy.Effect) {
 	b.offers = append(b.offers, &offer{effect: e})
 	m.hosts[e.Key] = e.Command.Host
 	b.wake()
+}
+
+// hold puts a hold behind those that are older, so that a restart finds the same order.
+func (m *Mailbox) hold(e deploy.Effect) {
+	b := m.box(e.Hold.Host)
+	at := len(b.holds)
+	for at > 0 && b.holds[at-1].since.After(e.Hold.Since) {
+		at--
+	}
+	b.holds = slices.Insert(b.holds, at, hold{e.Key, e.Hold.Since})
+	m.hosts[e.Key] = e.Hold.Host
+}
+
+// HeldBy implements engine.Agents.
+func (m *Mailbox) HeldBy(k deploy.EffectKey) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.boxes[m.hosts[k]]; b != nil && !b.free(k) {
+		return b.holds[0].key.DeploymentID
+	}
+	return ""
+}
+
+// free reports whether no other deployment has the host of a command.
+func (b *box) free(command deploy.EffectKey) bool {
+	if len(b.holds) == 0 {
+		return true
+	}
+	first := b.holds[0].key
+	return first.DeploymentID == command.DeploymentID && first.Target == command.Target
 }
 
 // Withdraw implements engine.Agents.
@@ -76,6 +118,12 @@ func (m *Mailbox) remove(k deploy.EffectKey) {
 	}
 	delete(m.hosts, k)
 	b := m.boxes[host]
+	if k.Kind == deploy.EffectHold {
+		b.holds = slices.DeleteFunc(b.holds, func(h hold) bool { return h.key == k })
+		if len(b.offers) > 0 {
+			b.wake() // another deployment's command may have waited for this
+		}
+	}
 	for i, o := range b.offers {
 		if o.effect.Key == k {
 			b.offers = append(b.offers[:i:i], b.offers[i+1:]...)
@@ -95,7 +143,7 @@ func (m *Mailbox) box(host string) *box {
 }
 
 func (m *Mailbox) tidy(host string, b *box) {
-	if len(b.offers) == 0 && len(b.waiting) == 0 {
+	if len(b.offers) == 0 && len(b.waiting) == 0 && len(b.holds) == 0 {
 		delete(m.boxes, host)
 	}
 }
@@ -153,6 +201,9 @@ func (m *Mailbox) take(host string) (d Delivery, ok bool, again time.Duration) {
 	now := m.clock.Now()
 	b := m.boxes[host]
 	for i, o := range b.offers {
+		if !b.free(o.effect.Key) {
+			continue
+		}
 		if wait := o.again.Sub(now); wait > 0 {
 			if again == 0 || wait < again {
 				again = wait

@@ -16,6 +16,7 @@ const redeliverAfter = 60 * time.Second
 type mailbox struct {
 	w      *world
 	offers map[deploy.EffectKey]*offer
+	holds  map[deploy.EffectKey]deploy.Hold
 }
 
 type offer struct {
@@ -27,22 +28,60 @@ var _ engine.Agents = (*mailbox)(nil)
 
 // Offer implements engine.Agents.
 func (m *mailbox) Offer(e deploy.Effect) {
+	if e.Key.Kind == deploy.EffectHold {
+		m.holds[e.Key] = *e.Hold
+		return
+	}
 	m.offers[e.Key] = &offer{effect: e}
+	m.wake(e.Command.Host)
+}
+
+// wake makes a host ask soon: a held poll is answered, or the next one comes.
+func (m *mailbox) wake(host string) {
 	for _, h := range m.w.hosts {
-		if h.name == e.Command.Host {
-			h.nextPoll = m.w.now.Add(m.w.between(0, pollInterval)) // a held poll is answered, or the next one comes
+		if h.name == host {
+			h.nextPoll = m.w.now.Add(m.w.between(0, pollInterval))
 		}
 	}
 }
 
 // Withdraw implements engine.Agents.
-func (m *mailbox) Withdraw(k deploy.EffectKey) { delete(m.offers, k) }
+func (m *mailbox) Withdraw(k deploy.EffectKey) {
+	if h, ok := m.holds[k]; ok {
+		delete(m.holds, k)
+		m.wake(h.Host)
+		return
+	}
+	delete(m.offers, k)
+}
+
+// HeldBy implements engine.Agents.
+func (m *mailbox) HeldBy(k deploy.EffectKey) string {
+	o := m.offers[k]
+	if o == nil {
+		return ""
+	}
+	var first deploy.EffectKey
+	var since time.Time
+	for key, h := range m.holds {
+		if h.Host != o.effect.Command.Host {
+			continue
+		}
+		if first.DeploymentID == "" || cmp.Or(h.Since.Compare(since), cmp.Compare(key.DeploymentID, first.DeploymentID)) < 0 {
+			first, since = key, h.Since
+		}
+	}
+	if first.DeploymentID == k.DeploymentID {
+		return ""
+	}
+	return first.DeploymentID
+}
 
 func (m *mailbox) take(host string) (deploy.Effect, bool) {
 	var best *offer
 	for _, o := range m.offers {
 		c := o.effect.Command
-		if c.Host != host || c.Acknowledged || o.again.After(m.w.now) {
+		if c.Host != host || c.Acknowledged || o.again.After(m.w.now) || m.HeldBy(o.effect.Key) != "" {
 			continue
 		}
 		if best == nil || cmp.Compare(o.effect.Key.DeploymentID, best.effect.Key.DeploymentID) < 0 {
@@ -109,6 +148,7 @@ type host struct {
 	w        *world
 	name     string
 	tag      string
+	zone     string
 	dead     bool
 	failing  float64 // how likely a script fails
 	nextPoll time.Time
@@ -139,7 +179,7 @@ func (w *world) poll() bool {
 func (w *world) nextOffer(host string) time.Time {
 	next := w.now.Add(24 * time.Hour)
 	for _, o := range w.mailbox.offers {
-		if c := o.effect.Command; c.Host == host && !c.Acknowledged && o.again.Before(next) {
+		if c := o.effect.Command; c.Host == host && !c.Acknowledged && o.again.Before(next) && w.mailbox.HeldBy(o.effect.Key) == "" {
 			next = o.again
 		}
 	}
@@ -160,6 +200,7 @@ func (h *host) receive(e deploy.Effect, delivery int64) {
 func (h *host) execute(e deploy.Effect, delivery int64) {
 	w := h.w
 	w.executions++
+	w.onExecution(e)
 	ok := !w.chance(h.failing)
 	if ok {
 		w.onExecuted(e)

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/traffic"
@@ -13,10 +15,15 @@ type watch struct {
 	executed  map[string]bool // the same, on hosts
 	waits     map[string]int  // deployment/phase entered
 	ended     map[string]deploy.Status
+	told      map[string][]deploy.Moment // of the deployment itself
+	began     map[string]bool            // deployment/target/turn: a script was run
 }
 
 func (w *watch) init() {
-	*w = watch{succeeded: map[string]bool{}, executed: map[string]bool{}, waits: map[string]int{}, ended: map[string]deploy.Status{}}
+	*w = watch{
+		succeeded: map[string]bool{}, executed: map[string]bool{}, waits: map[string]int{}, ended: map[string]deploy.Status{},
+		told: map[string][]deploy.Moment{}, began: map[string]bool{},
+	}
 }
 
 // onApplied looks at every transition that became durable.
@@ -29,6 +36,7 @@ func (w *world) onApplied(t deploy.Transition) {
 	if d.State.Status.Terminal() {
 		w.watch.ended[id] = d.State.Status
 	}
+	w.checkNotices(t)
 	for _, l := range t.Journal() {
 		if l.Event != "" && l.To == string(deploy.EventSucceeded) {
 			key := fmt.Sprintf("%s/%s/%s", id, l.Target, l.Event)
@@ -39,6 +47,9 @@ func (w *world) onApplied(t deploy.Transition) {
 		}
 		if l.From == "" && l.To == "" && l.Target == "" {
 			w.watch.waits[id+"/"+l.Text]++
+			if strings.Contains(l.Text, " of the requests go ") {
+				continue // the state machine does not order a share twice, but a rollback may have the same one
+			}
 			if n := w.watch.waits[id+"/"+l.Text]; n > 1 && !d.State.Status.Terminal() && d.State.Ending == nil {
 				w.fail("%s entered %q %d times", id, l.Text, n)
 			}
@@ -56,6 +67,59 @@ func (w *world) once(seen map[string]bool, key, did string) {
 // onExecuted looks at every success of a script.
 func (w *world) onExecuted(e deploy.Effect) {
 	w.once(w.watch.executed, fmt.Sprintf("%s/%s/%s", e.Key.DeploymentID, e.Key.Target, e.Command.Event), "was executed with success")
+}
+
+// onExecution holds that the scripts of two deployments never interleave on a host: while one is in the middle of a stage there, no other
+// runs anything.
+func (w *world) onExecution(e deploy.Effect) {
+	for id, r := range w.store.deployments {
+		for _, t := range r.targets {
+			if t.ID != e.Key.Target {
+				continue
+			}
+			key := fmt.Sprintf("%s/%s/%d", id, t.ID, t.Turn)
+			if id == e.Key.DeploymentID {
+				w.watch.began[key] = true
+			} else if t.Status == deploy.TargetInProgress && w.watch.began[key] {
+				w.fail("%s runs %s on %s in the middle of what %s does there", e.Key.DeploymentID, e.Command.Event, t.ID, id)
+			}
+		}
+	}
+}
+
+// checkNotices holds that each change of a deployment is told once, its creation first and its end last.
+func (w *world) checkNotices(t deploy.Transition) {
+	d := t.Deployment()
+	for _, n := range t.Notices() {
+		if n.DeploymentID != d.Spec.ID || n.At.IsZero() {
+			w.fail("%s tells of %+v", d.Spec.ID, n)
+		}
+		if n.Instance != nil {
+			w.once(w.watch.succeeded, fmt.Sprintf("%s/%s/%s", n.DeploymentID, n.Instance.ID, n.Moment), "told")
+			continue
+		}
+		told := w.watch.told[d.Spec.ID]
+		if slices.Contains(told, n.Moment) || (len(told) == 0) != (n.Moment == deploy.MomentCreated) {
+			w.fail("%s tells %s after %v", d.Spec.ID, n.Moment, told)
+		}
+		w.watch.told[d.Spec.ID] = append(told, n.Moment)
+	}
+	if e := d.State.Error; e != nil && e.Code == deploy.CodeAlarmActive && (d.State.Status != deploy.StatusStopped || d.Spec.RollbackOf != "") {
+		w.fail("%s ended %s because of an alarm, as a rollback of %q", d.Spec.ID, d.State.Status, d.Spec.RollbackOf)
+	}
+}
+
+// checkTold holds, at the end, that the end of every deployment was told.
+func (w *world) checkTold(id string, s deploy.Status) error {
+	told := w.watch.told[id]
+	last := told[len(told)-1]
+	if last == deploy.MomentRollback {
+		last = told[len(told)-2]
+	}
+	if string(last) != string(s) {
+		return fmt.Errorf("%s ended %s and told %v", id, s, told)
+	}
+	return nil
 }
 
 // onTerminate holds that originals are never terminated before traffic is seen on the replacement.
@@ -95,7 +159,7 @@ func (w *world) checkServing() {
 		}
 	}
 	need := w.spec.MinimumHealthy.Minimum(blue)
-	if w.spec.Kind == deploy.KindBlueGreen {
+	if w.spec.Kind.Replaces() {
 		// Replacements that failed to install take no part in the reroute, so then one is all that can be asked of them. After a rollback the
 		// originals carry the traffic, and the minimum is theirs.
 		need = max(1, w.spec.MinimumHealthy.Minimum(green))
@@ -140,6 +204,9 @@ func (w *world) checkEnd() error {
 		}
 		if counts != r.d.State.Overview {
 			return fmt.Errorf("%s: the overview says %+v, the targets %+v", id, r.d.State.Overview, counts)
+		}
+		if err := w.checkTold(id, r.d.State.Status); err != nil {
+			return err
 		}
 		if !r.d.State.WakeAt.IsZero() {
 			return fmt.Errorf("%s has ended and wants to be woken", id)

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"crossfade/internal/deploy"
@@ -49,15 +50,18 @@ func Run(seed uint64, o Options) (Outcome, error) {
 
 // world is everything outside and inside the server.
 type world struct {
-	rng    *rand.Rand
-	opt    Options
-	now    time.Time
-	spec   deploy.Spec
-	store  *memory
-	router *router
-	hosts  []*host
-	net    []message
-	broken error // the first invariant that broke
+	rng     *rand.Rand
+	opt     Options
+	now     time.Time
+	spec    deploy.Spec
+	store   *memory
+	router  *router
+	scaling *scaling
+	alarms  alarms
+	plans   []planned
+	hosts   []*host
+	net     []message
+	broken  error // the first invariant that broke
 
 	// What dies with the server.
 	runner  *engine.Runner
@@ -69,13 +73,14 @@ type world struct {
 	operations                 []operation
 	deliveries                 int64
 	watch                      watch
+	refused                    map[string]bool // deployments that the group was too busy for
 }
 
 // Now implements engine.Clock.
 func (w *world) Now() time.Time { return w.now }
 
 func newWorld(seed uint64, o Options) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), opt: o, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), store: newMemory()}
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), opt: o, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), store: newMemory(), refused: map[string]bool{}}
 	w.watch.init()
 	w.store.applied = w.onApplied
 	w.store.crash = func() (bool, bool) {
@@ -85,7 +90,9 @@ func newWorld(seed uint64, o Options) *world {
 		before := w.chance(0.5)
 		return before, !before
 	}
+	w.scaling = &scaling{w: w, groups: map[string]*scalingGroup{}}
 	w.router = &router{w: w, members: map[string]*member{}}
+	w.alarms.w = w
 	w.populate()
 	return w
 }
@@ -99,8 +106,11 @@ func (w *world) between(a, b time.Duration) time.Duration {
 // start brings a server up on what the store has.
 func (w *world) start() {
 	w.life++
-	w.mailbox = &mailbox{w: w, offers: map[deploy.EffectKey]*offer{}}
-	w.runner = engine.New(engine.Config{Store: w.store, Clock: w, Agents: w.mailbox, Router: w.router, Fleet: fleetOf{w}, Log: slog.New(slog.DiscardHandler)})
+	w.mailbox = &mailbox{w: w, offers: map[deploy.EffectKey]*offer{}, holds: map[deploy.EffectKey]deploy.Hold{}}
+	w.runner = engine.New(engine.Config{
+		Store: w.store, Clock: w, Agents: w.mailbox, Router: w.router, Splitter: w.router, Fleet: fleetOf{w}, Scaling: w.scaling, Alarms: &w.alarms, AlarmInterval: 10 * time.Minute,
+		Log: slog.New(slog.DiscardHandler),
+	})
 	w.nextCarry = w.now
 	if err := w.runner.Recover(context.Background()); err != nil {
 		w.fail("recover: %v", err)
@@ -120,7 +130,6 @@ func (w *world) fail(format string, args ...any) {
 
 // play runs until every deployment has ended and nothing is outstanding.
 func (w *world) play() error {
-	w.runner.SubmitNew(w.spec)
 	ctx := context.Background()
 	for w.steps = 0; w.steps < maxSteps; w.steps++ {
 		if w.broken != nil {
@@ -128,9 +137,6 @@ func (w *world) play() error {
 		}
 		if w.opt.Crash && w.chance(0.003) {
 			w.crash()
-		}
-		if len(w.store.deployments) == 0 && w.steps > 0 && w.steps%50 == 0 {
-			w.runner.SubmitNew(w.spec) // the client tries again: the server died before it acknowledged
 		}
 		worked, err := w.runner.RunOnce(ctx)
 		if err != nil {
@@ -147,7 +153,7 @@ func (w *world) play() error {
 			}
 		}
 		w.checkServing()
-		if w.deliver() || w.poll() || w.operate() || worked {
+		if w.deliver() || w.poll() || w.deploy() || w.operate() || worked {
 			continue
 		}
 		if w.over() {
@@ -160,7 +166,7 @@ func (w *world) play() error {
 
 // over reports whether nothing can happen any more.
 func (w *world) over() bool {
-	if len(w.store.deployments) == 0 || len(w.store.effects) > 0 {
+	if len(w.plans) > 0 || len(w.store.effects) > 0 {
 		return false
 	}
 	for _, r := range w.store.deployments {
@@ -188,6 +194,9 @@ func (w *world) advance() {
 	}
 	for _, o := range w.operations {
 		earlier(o.at)
+	}
+	for _, p := range w.plans {
+		earlier(p.at)
 	}
 	for _, h := range w.hosts {
 		earlier(h.nextPoll)
@@ -218,6 +227,37 @@ func (w *world) outcome() Outcome {
 		}
 	}
 	return o
+}
+
+// planned is a deployment that somebody will create.
+type planned struct {
+	at   time.Time
+	spec deploy.Spec
+}
+
+// deploy creates the deployments whose time has come. The client tries again until it is there or refused: the server may die before it
+// acknowledges.
+func (w *world) deploy() bool {
+	for i := range w.plans {
+		p := &w.plans[i]
+		if p.at.After(w.now) {
+			continue
+		}
+		id := p.spec.ID
+		if _, made := w.store.deployments[id]; made || w.refused[id] {
+			w.plans = slices.Delete(w.plans, i, i+1)
+			return true
+		}
+		p.at = w.now.Add(10 * time.Second)
+		w.await(w.runner.SubmitNew(p.spec), w.life, func(r engine.Reply) {
+			var busy *store.GroupBusyError
+			if errors.As(r.Err, &busy) {
+				w.refused[id] = true
+			}
+		})
+		return true
+	}
+	return false
 }
 
 // operation is a call of an operator.

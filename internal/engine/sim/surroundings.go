@@ -14,6 +14,7 @@ type router struct {
 	w       *world
 	members map[string]*member
 	ill     map[string]bool // instances that never become healthy
+	split   split
 }
 
 type member struct {
@@ -89,16 +90,31 @@ var _ fleet.Fleet = fleetOf{}
 // Find implements fleet.Fleet.
 func (f fleetOf) Find(_ context.Context, _ string, s deploy.Selection) ([]fleet.Instance, error) {
 	var found []fleet.Instance
+	inGroup := f.w.scaling.inGroups(s)
 	for _, h := range f.w.hosts {
-		if s.MatchesInstance(map[string]string{h.tag: ""}) {
-			found = append(found, fleet.Instance{Name: h.name, ARN: h.name, Host: h.name})
+		if inGroup[h.name] || s.MatchesInstance(map[string]string{h.tag: ""}) {
+			found = append(found, h.instance())
 		}
 	}
 	return found, nil
 }
 
+func (h *host) instance() fleet.Instance {
+	return fleet.Instance{Name: h.name, ARN: h.name, Host: h.name, Zone: h.zone}
+}
+
 // Lookup implements fleet.Fleet.
-func (f fleetOf) Lookup(context.Context, string, []string) ([]fleet.Instance, error) { return nil, nil }
+func (f fleetOf) Lookup(_ context.Context, _ string, names []string) ([]fleet.Instance, error) {
+	var found []fleet.Instance
+	for _, name := range names {
+		for _, h := range f.w.hosts {
+			if h.name == name {
+				found = append(found, h.instance())
+			}
+		}
+	}
+	return found, nil
+}
 
 // Address implements fleet.Fleet.
 func (f fleetOf) Address(context.Context, string, string) (string, error) { return "127.0.0.1:80", nil }

@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/store"
+)
+
+// decide lets Step decide one request and applies what it says. The error is the store's; everything else is in the step.
+func decide(ctx context.Context, b store.Batch, now time.Time, q *request) (step, error) {
+	if q.spec != nil {
+		return create(ctx, b, now, *q.spec)
+	}
+	d, err := b.Deployment(ctx, q.id)
+	if errors.Is(err, store.ErrNotFound) {
+		return step{err: err}, nil
+	}
+	if err != nil {
+		return step{}, err
+	}
+	view, err := b.View(ctx, d, deploy.Needs(d, q.what))
+	if err != nil {
+		return step{}, err
+	}
+	t, err := deploy.Step(view, deploy.Event{At: now, What: q.what})
+	if err != nil {
+		return step{err: err, result: Result{Deployment: d}}, nil
+	}
+	if t.Empty() {
+		return step{result: Result{Deployment: d, Outcome: t.Outcome()}}, nil
+	}
+	s, err := apply(ctx, b, t)
+	if err != nil || len(s.transitions) == 0 || !t.Deployment().State.Status.Terminal() || t.Spawn() != nil {
+		return s, err
+	}
+	next, err := admit(ctx, b, now, d.Spec.GroupID)
+	s.transitions = append(s.transitions, next...)
+	return s, err
+}
+
+// create makes a deployment. One that may wait its turn does, behind the one that keeps the group busy.
+func create(ctx context.Context, b store.Batch, now time.Time, spec deploy.Spec) (step, error) {
+	spec.CreatedAt = now
+	s, err := apply(ctx, b, deploy.New(spec))
+	var busy *store.GroupBusyError
+	if err == nil && spec.Queue && errors.As(s.err, &busy) {
+		return apply(ctx, b, deploy.NewWaiting(spec, busy.Active))
+	}
+	return s, err
+}
+
+func apply(ctx context.Context, b store.Batch, t deploy.Transition) (step, error) {
+	err := b.Apply(ctx, t)
+	var busy *store.GroupBusyError
+	switch {
+	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound):
+		return step{err: err}, nil
+	case errors.Is(err, store.ErrConflict):
+		return step{again: true}, nil
+	case err != nil:
+		return step{}, err
+	}
+	return step{transitions: []deploy.Transition{t}, result: Result{Deployment: t.Deployment(), Outcome: t.Outcome()}}, nil
+}
+
+// admit begins the deployment whose turn has come now that another one of its group has ended, in the same commit, so that a crash leaves no
+// group whose turn nobody has.
+func admit(ctx context.Context, b store.Batch, now time.Time, groupID string) ([]deploy.Transition, error) {
+	id, err := b.NextWaiting(ctx, groupID)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	g, err := b.Group(ctx, groupID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil // whoever deleted the group ends its deployments
+	}
+	if err != nil {
+		return nil, err
+	}
+	var last deploy.Deployment
+	if g.LastSuccessful != nil {
+		if last, err = b.Deployment(ctx, g.LastSuccessful.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
+	d, err := b.Deployment(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	t, err := deploy.Step(deploy.View{Deployment: d}, deploy.Event{At: now, What: deploy.Admit{
+		Environment: g.Environment, AutoScalingGroups: g.Settings.Selection.AutoScalingGroups, Previous: g.Previous(last.Spec),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	s, err := apply(ctx, b, t)
+	return s.transitions, err
+}

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/fleet"
+)
+
+// provisionLimit is how long the instances of a copied Auto Scaling group may take to be in service.
+const provisionLimit = time.Hour
+
+// provision makes the replacement environment: a copy of the group's Auto Scaling group with as many instances as are in service in it now. It
+// returns the copy's instances once all of them are in service; neither instances nor a problem mean that it has to be looked at again.
+func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.Selected, *deploy.ErrorInfo, error) {
+	spec := d.Spec
+	broken := func(format string, args ...any) ([]deploy.Selected, *deploy.ErrorInfo, error) {
+		return nil, &deploy.ErrorInfo{Code: deploy.CodeAutoScaling, Message: fmt.Sprintf(format, args...)}, nil
+	}
+	sources := spec.GroupSelection.AutoScalingGroups
+	if len(sources) != 1 {
+		return broken("Deployment group %s copies its Auto Scaling group for the replacement environment, but names %d; name exactly one in autoScalingGroups.", spec.Group, len(sources))
+	}
+	if r.Scaling == nil {
+		return broken("Deployment group %s names the Auto Scaling group %s, but the server has no fleet with such groups; configure one.", spec.Group, sources[0])
+	}
+	groups, err := r.Scaling.Groups(ctx, spec.Account, []string{sources[0], spec.CopyName()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the Auto Scaling group %s: %w", sources[0], err)
+	}
+	byName := map[string]fleet.Group{}
+	for _, g := range groups {
+		byName[g.Name] = g
+	}
+	source, known := byName[sources[0]]
+	if !known {
+		return broken("Deployment group %s names the Auto Scaling group %s, which does not exist.", spec.Group, sources[0])
+	}
+	copied, made := byName[spec.CopyName()]
+	if !made {
+		size := source.InService()
+		if size == 0 {
+			return []deploy.Selected{}, nil, nil // the state machine says that there are no instances
+		}
+		err := r.Scaling.Copy(ctx, spec.Account, source.Name, spec.CopyName(), size)
+		if errors.Is(err, fleet.ErrUnknownGroup) {
+			return broken("The Auto Scaling group %s is gone and can't be copied.", source.Name)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("copy the Auto Scaling group %s: %w", source.Name, err)
+		}
+		r.Log.Info("Auto Scaling group copied", "deployment", spec.ID, "source", source.Name, "group", spec.CopyName(), "instances", size)
+		return nil, nil, nil
+	}
+	if copied.InService() < copied.Desired {
+		if r.now().Sub(spec.CreatedAt) > provisionLimit && r.now().Sub(d.State.AdmittedAt) > provisionLimit {
+			return broken("Of the %d instances of the Auto Scaling group %s only %d were in service within %s; look at the group's activities.", copied.Desired, copied.Name, copied.InService(), provisionLimit)
+		}
+		return nil, nil, nil
+	}
+	out := []deploy.Selected{}
+	for _, m := range copied.Members {
+		if m.State == fleet.MemberInService {
+			out = append(out, deploy.Selected{ID: m.Name, ARN: m.ARN, Host: m.Host, Zone: m.Zone})
+		}
+	}
+	return out, nil, nil
+}
+
+// endOriginalGroups deletes the Auto Scaling groups that were copied, with their instances.
+func (r *Runner) endOriginalGroups(ctx context.Context, d deploy.Deployment) (deploy.What, error) {
+	for _, name := range d.Spec.GroupSelection.AutoScalingGroups {
+		gone, err := r.Scaling.Delete(ctx, d.Spec.Account, name)
+		if err != nil {
+			return nil, fmt.Errorf("delete the Auto Scaling group %s: %w", name, err)
+		}
+		if !gone {
+			return nil, nil
+		}
+	}
+	return deploy.Terminated{}, nil
+}

@@ -36,7 +36,7 @@ const DefaultURL = "https://api.github.com"
 const (
 	maxRedirects = 5
 	// answerTime is how long a source host may take to begin its answer: it may have to make the archive first.
-	answerTime = 60 * time.Second
+	answerTime = 5 * time.Minute
 )
 
 // Options say which source host to ask.

@@ -131,6 +131,9 @@ func (s *Service) checkAgainstGroup(ctx context.Context, spec deploy.Spec, app d
 	if spec.UpdateOutdatedOnly && spec.Kind.BlueGreen() {
 		return wire.Errorf(control.InvalidUpdateOutdatedInstancesOnlyValueException, "updateOutdatedInstancesOnly is only for in-place deployments, and the deployment group %s is blue/green.", g.Name)
 	}
+	if err := s.knownAutoScaling(ctx, control.InvalidAutoScalingGroupException, "The deployment group "+g.Name, g.Settings.Selection.AutoScalingGroups); err != nil {
+		return err
+	}
 	return s.checkTargetInstances(ctx, spec)
 }
 
@@ -147,6 +150,9 @@ func (s *Service) checkTargetInstances(ctx context.Context, spec deploy.Spec) er
 		return wire.Errorf(code, "targetInstances is only for blue/green deployments, and the deployment group %s is in-place.", spec.Group)
 	case !discover && spec.BlueGreen != nil:
 		return wire.Errorf(code, "targetInstances can't be given, since the deployment group %s provisions its replacement environment with %s.", spec.Group, spec.BlueGreen.Provisioning)
+	}
+	if err := s.knownAutoScaling(ctx, code, "targetInstances", given.AutoScalingGroups); err != nil {
+		return err
 	}
 	filters := given.EC2Filters
 	for _, l := range given.EC2TagSet {

@@ -150,7 +150,7 @@ var refusals = map[string][]refusal{
 		{`{"deploymentConfigName":"c","minimumHealthyHosts":{"type":"HOST_COUNT","value":-1}}`, "InvalidMinimumHealthyHostValue"},
 		{`{"deploymentConfigName":"c","minimumHealthyHosts":{"type":"FLEET_PERCENT","value":100}}`, "InvalidMinimumHealthyHostValue"},
 		{`{"deploymentConfigName":"c","computePlatform":"ECS","minimumHealthyHosts":{"type":"HOST_COUNT","value":1}}`, "InvalidMinimumHealthyHostValue"},
-		{`{"deploymentConfigName":"c","minimumHealthyHosts":{"type":"HOST_COUNT","value":1},"trafficRoutingConfig":{"type":"AllAtOnce"}}`, "InvalidTrafficRoutingConfiguration"},
+		{`{"deploymentConfigName":"c","minimumHealthyHosts":{"type":"HOST_COUNT","value":1},"trafficRoutingConfig":{"type":"TimeBasedCanary"}}`, "InvalidTrafficRoutingConfiguration"},
 		{`{"deploymentConfigName":"c","computePlatform":"ECS"}`, "InvalidTrafficRoutingConfiguration"},
 		{`{"deploymentConfigName":"c","computePlatform":"ECS","trafficRoutingConfig":{}}`, "InvalidTrafficRoutingConfiguration"},
 		{`{"deploymentConfigName":"c","computePlatform":"ECS","trafficRoutingConfig":{"type":"Slowly"}}`, "InvalidTrafficRoutingConfiguration"},
@@ -234,7 +234,8 @@ var refusals = map[string][]refusal{
 		{`{` + target + `}`, "InvalidTargetInstances"}, {`{` + target + `,"targetInstances":{}}`, "InvalidTargetInstances"},
 		{`{` + target + `,"targetInstances":{"tagFilters":[{"Key":"k","Type":"SOME"}]}}`, "InvalidTargetInstances"},
 		{`{` + target + `,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"red"}]}}`, "InvalidTargetInstances"},
-		{`{` + target + `,"targetInstances":{"autoScalingGroups":["a"]}}`, "InvalidTargetInstances"},
+		{`{"applicationName":"shop","deploymentGroupName":"scaled","revision":` + bundle + `}`, "InvalidAutoScalingGroup"},
+		{`{` + target + `,"targetInstances":{"autoScalingGroups":["nope"]}}`, "InvalidTargetInstances"},
 		{`{` + target + `,"targetInstances":{"tagFilters":[{"Key":"colour"}],"ec2TagSet":{"ec2TagSetList":[[{"Key":"colour"}]]}}}`, "InvalidTargetInstances"},
 		{`{` + flat + `,"targetInstances":{"tagFilters":[{"Key":"colour"}]}}`, "InvalidTargetInstances"},
 		{`{"applicationName":"none","deploymentGroupName":"prod","revision":` + bundle + `}`, "ApplicationDoesNotExist"},
@@ -244,7 +245,6 @@ var refusals = map[string][]refusal{
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `,"fileExistsBehavior":"RETAIN"}`, "InvalidFileExistsBehavior"},
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `,"ignoreApplicationStopFailures":true}`, "InvalidIgnoreApplicationStopFailuresValue"},
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `}`, "Validation"},
-		{`{"applicationName":"shop","deploymentGroupName":"scaled","revision":` + bundle + `}`, "InvalidAutoScalingGroup"},
 		{`{` + target + `,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"green"}]}}`, "DeploymentLimitExceeded"},
 	},
 	"GetDeployment": {
@@ -380,6 +380,7 @@ func groupRefusals(head string) []refusal {
 		{`"onPremisesInstanceTagFilters":[{"Key":"k","Type":"SOME"}]`, "InvalidTag"},
 		{`"onPremisesTagSet":{"onPremisesTagSetList":[[{"Key":"a"}],[{"Key":"a"}],[{"Key":"a"}],[{"Key":"a"}]]}`, "TagSetListLimitExceeded"},
 		{`"autoScalingGroups":[""]`, "InvalidAutoScalingGroup"},
+		{`"autoScalingGroups":["nope"]`, "InvalidAutoScalingGroup"},
 		{`"autoScalingGroups":["a","a"]`, "InvalidAutoScalingGroup"},
 		{`"autoScalingGroups":` + many(11), "InvalidAutoScalingGroup"},
 		{`"triggerConfigurations":[{}]`, "InvalidTriggerConfig"},
@@ -434,11 +435,11 @@ func (w *world) stockForRefusals() *strings.Replacer {
 	w.t.Helper()
 	w.stock(blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60))
 	w.must("RegisterOnPremisesInstance", `{"instanceName":"session","iamSessionArn":"arn:aws:sts::123456789012:assumed-role/Hosts/session-1"}`)
+	w.must("CreateDeploymentGroup", `{"applicationName":"shop","deploymentGroupName":"scaled","serviceRoleArn":"`+role+`","autoScalingGroups":["brief"]}`)
 	for _, name := range []string{"early", "bad", "doomed", "over"} {
 		w.must("CreateDeploymentGroup", `{"applicationName":"shop","deploymentGroupName":"`+name+`","serviceRoleArn":"`+role+`","deploymentConfigName":"mine",
 			"onPremisesInstanceTagFilters":[{"Key":"colour","Value":"blue"}]}`)
 	}
-	w.must("CreateDeploymentGroup", `{"applicationName":"shop","deploymentGroupName":"scaled","serviceRoleArn":"`+role+`","autoScalingGroups":["a"]}`)
 
 	w.agents.answering, w.agents.fails = true, "Install"
 	failed := w.deployTo("bad")

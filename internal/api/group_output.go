@@ -30,6 +30,11 @@ func groupOut(g deploy.Group, platform string) *control.DeploymentGroupInfo {
 	}
 	for i, name := range s.Selection.AutoScalingGroups {
 		out.AutoScalingGroups[i].Name = &name
+		for _, h := range s.Hooks {
+			if h.AutoScalingGroup == name {
+				out.AutoScalingGroups[i].Hook, out.AutoScalingGroups[i].TerminationHook = optional(h.Launch), optional(h.Termination)
+			}
+		}
 	}
 	if g.TargetRevision != nil {
 		out.TargetRevision = revisionOut(*g.TargetRevision, false)

@@ -73,6 +73,10 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *control.CreateD
 	if _, err := s.configFor(ctx, app.Platform, g.Settings.Config); err != nil {
 		return nil, err
 	}
+	if err := s.knownAutoScaling(ctx, control.InvalidAutoScalingGroupException, "autoScalingGroups", in.AutoScalingGroups); err != nil {
+		return nil, err
+	}
+	g.Settings.SettleHooks(g.Name, s.cfg.IDs.UUID)
 	err = s.cfg.Store.CreateGroup(ctx, g, maxGroups)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -106,7 +110,11 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 			return nil, err
 		}
 	}
+	if err := s.knownAutoScaling(ctx, control.InvalidAutoScalingGroupException, "autoScalingGroups", in.AutoScalingGroups); err != nil {
+		return nil, err
+	}
 	newName := value(in.NewDeploymentGroupName)
+	var removed []deploy.ScalingHook
 	err = s.cfg.Store.UpdateGroup(ctx, app.Account, g.ID, func(g *deploy.Group) error {
 		if newName != "" {
 			g.Name = newName
@@ -114,6 +122,7 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 		write(&g.Settings)
 		whole := &problems{}
 		whole.combined(g.Settings, app.Platform, members)
+		removed = g.Settings.SettleHooks(g.Name, s.cfg.IDs.UUID)
 		return whole.err()
 	})
 	var exception *wire.Error
@@ -127,7 +136,7 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 	case err != nil:
 		return nil, fmt.Errorf("update deployment group %s of %s: %w", g.Name, app.Name, err)
 	}
-	return &control.UpdateDeploymentGroupOutput{HooksNotCleanedUp: []control.AutoScalingGroup{}}, nil
+	return &control.UpdateDeploymentGroupOutput{HooksNotCleanedUp: s.removeHooks(ctx, app.Account, removed)}, nil
 }
 
 // GetDeploymentGroup implements control.Service.
@@ -211,6 +220,10 @@ func (s *Service) DeleteDeploymentGroup(ctx context.Context, in *control.DeleteD
 	if err := p.err(); err != nil {
 		return nil, err
 	}
+	was, err := s.cfg.Store.Group(ctx, s.account(ctx), *in.ApplicationName, *in.DeploymentGroupName)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("read deployment group %s of %s: %w", *in.DeploymentGroupName, *in.ApplicationName, err)
+	}
 	unfinished, err := s.cfg.Store.DeleteGroup(ctx, s.account(ctx), *in.ApplicationName, *in.DeploymentGroupName)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, fmt.Errorf("delete deployment group %s of %s: %w", *in.DeploymentGroupName, *in.ApplicationName, err)
@@ -221,5 +234,5 @@ func (s *Service) DeleteDeploymentGroup(ctx context.Context, in *control.DeleteD
 	if err != nil {
 		return nil, err
 	}
-	return &control.DeleteDeploymentGroupOutput{HooksNotCleanedUp: []control.AutoScalingGroup{}}, nil
+	return &control.DeleteDeploymentGroupOutput{HooksNotCleanedUp: s.removeHooks(ctx, s.account(ctx), was.Settings.Hooks)}, nil
 }

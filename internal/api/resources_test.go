@@ -105,7 +105,9 @@ func TestGroupsRoundTrip(t *testing.T) {
 		"alarmConfiguration":{"enabled":true,"alarms":[{"name":"a"}]},"autoRollbackConfiguration":{"enabled":true,"events":["DEPLOYMENT_FAILURE"]},
 		"autoScalingGroups":["asg"],"ec2TagFilters":[{"Key":"k","Type":"KEY_ONLY"},{"Value":"v","Type":"VALUE_ONLY"}],"terminationHookEnabled":true`)
 	same(t, "triggers", get("prod", "triggerConfigurations"), `[{"triggerName":"t","triggerTargetArn":"arn:aws:sns:eu-central-1:123456789012:topic","triggerEvents":["DeploymentStart"]}]`)
-	same(t, "Auto Scaling groups", get("prod", "autoScalingGroups"), `[{"name":"asg"}]`)
+	same(t, "Auto Scaling groups", get("prod", "autoScalingGroups"), `[{"name":"asg",
+		"hook":"CodeDeploy-managed-automatic-launch-deployment-hook-prod-00000000-0000-4000-8000-000000000013",
+		"terminationHook":"CodeDeploy-managed-automatic-termination-deployment-hook-prod-00000000-0000-4000-8000-000000000014"}]`)
 	same(t, "filters", get("prod", "ec2TagFilters"), `[{"Key":"k","Type":"KEY_ONLY"},{"Value":"v","Type":"VALUE_ONLY"}]`)
 
 	update(`"alarmConfiguration":{"enabled":false,"alarms":[{"name":"a"}]},"triggerConfigurations":null`)
@@ -113,6 +115,9 @@ func TestGroupsRoundTrip(t *testing.T) {
 	same(t, "an absent list is left", get("prod", "triggerConfigurations"), `[{"triggerName":"t","triggerTargetArn":"arn:aws:sns:eu-central-1:123456789012:topic","triggerEvents":["DeploymentStart"]}]`)
 	same(t, "rollback left", get("prod", "autoRollbackConfiguration"), `{"enabled":true,"events":["DEPLOYMENT_FAILURE"]}`)
 
+	same(t, "hooks that can't be removed are named", w.must("UpdateDeploymentGroup", `{"applicationName":"shop","currentDeploymentGroupName":"prod","autoScalingGroups":["a"]}`, "hooksNotCleanedUp"),
+		`[{"name":"asg","hook":"CodeDeploy-managed-automatic-launch-deployment-hook-prod-00000000-0000-4000-8000-000000000013",
+			"terminationHook":"CodeDeploy-managed-automatic-termination-deployment-hook-prod-00000000-0000-4000-8000-000000000014"}]`)
 	update(`"triggerConfigurations":[],"autoScalingGroups":[],"ec2TagSet":{"ec2TagSetList":[[{"Key":"a","Value":""}],[{"Key":"b"}]]}`)
 	same(t, "an empty list clears", get("prod", "triggerConfigurations"), `[]`)
 	same(t, "a tag set takes the place of filters", get("prod", "ec2TagFilters"), `[]`)

@@ -32,6 +32,12 @@ type Finder interface {
 	Find(ctx context.Context, account string, s deploy.Selection) ([]fleet.Instance, error)
 }
 
+// Scaling is the Auto Scaling groups that there are.
+type Scaling interface {
+	Groups(ctx context.Context, account string, names []string) ([]fleet.Group, error)
+	RemoveHook(ctx context.Context, account, group, hook string) error
+}
+
 // IDs draws identifiers.
 type IDs interface {
 	// UUID returns a version 4 UUID in lower case.
@@ -40,11 +46,13 @@ type IDs interface {
 	Letters(n int) string
 }
 
-// Config is what a Service needs. All of it is required.
+// Config is what a Service needs. Scaling may be nil: then there are no Auto Scaling groups. All else is required.
 type Config struct {
 	Store  store.Store
 	Engine Engine
 	Fleet  Finder
+	// Scaling knows the Auto Scaling groups that deployment groups may name.
+	Scaling Scaling
 	// Caller tells who signed the request of the context.
 	Caller func(ctx context.Context) Caller
 	Now    func() time.Time

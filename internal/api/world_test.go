@@ -72,7 +72,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	w.api, err = api.New(api.Config{
-		Store: s, Engine: w.engine, Fleet: hosts, Now: w.clock.Now, IDs: &counter{}, Region: region, TokenKey: []byte("0123456789abcdef"), Sealer: w.sealer,
+		Store: s, Engine: w.engine, Fleet: hosts, Scaling: &scaling{}, Now: w.clock.Now, IDs: &counter{}, Region: region, TokenKey: []byte("0123456789abcdef"), Sealer: w.sealer,
 		Caller: func(context.Context) api.Caller {
 			return api.Caller{Account: w.account, ARN: "arn:aws:iam::" + w.account + ":user/tester"}
 		},
@@ -89,6 +89,25 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// scaling has the Auto Scaling groups a and asg, and for one look the group brief.
+type scaling struct{ brief atomic.Bool }
+
+func (s *scaling) Groups(_ context.Context, _ string, names []string) (out []fleet.Group, err error) {
+	for _, n := range names {
+		if n == "a" || n == "asg" || n == "brief" && !s.brief.Swap(true) {
+			out = append(out, fleet.Group{Name: n})
+		}
+	}
+	return out, nil
+}
+
+func (*scaling) RemoveHook(_ context.Context, _, group, hook string) error {
+	if group == "asg" {
+		return fmt.Errorf("remove %s: not to be reached", hook)
+	}
+	return nil
 }
 
 type testWriter struct{ testing.TB }
@@ -232,6 +251,9 @@ type agents struct {
 }
 
 func (a *agents) Offer(e deploy.Effect) {
+	if e.Key.Kind == deploy.EffectHold {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.offers[e.Key] = e
@@ -242,6 +264,8 @@ func (a *agents) Withdraw(k deploy.EffectKey) {
 	defer a.mu.Unlock()
 	delete(a.offers, k)
 }
+
+func (a *agents) HeldBy(deploy.EffectKey) string { return "" }
 
 func (a *agents) take() []deploy.Effect {
 	a.mu.Lock()

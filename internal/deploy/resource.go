@@ -99,6 +99,7 @@ type GroupSettings struct {
 	LoadBalancer      *LoadBalancer      `json:"loadBalancer,omitempty"`
 	ECSServices       []ECSService       `json:"ecsServices,omitempty"`
 	TerminationHook   bool               `json:"terminationHook,omitempty"`
+	Hooks             []ScalingHook      `json:"hooks,omitempty"` // one for each of the Auto Scaling groups
 }
 
 // Selection says which instances belong to an environment: the union of what its parts select.

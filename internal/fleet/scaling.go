@@ -76,6 +76,3 @@ type Waiting struct {
 	Instance Instance
 	Token    string
 }
-
-// HookPrefix begins the name of every hook of ours; it is followed by what the hook is for, the group's name and a UUID, as CodeDeploy has it.
-const HookPrefix = "CodeDeploy-managed-automatic-"

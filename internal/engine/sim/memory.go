@@ -221,7 +221,7 @@ func (b batch) changeGroup(t deploy.Transition) {
 		g.LastAttempted = c.LastAttempted
 	}
 	if c.AutoScalingGroups != nil {
-		g.Settings.Selection.AutoScalingGroups = c.AutoScalingGroups
+		g.Settings.ReplaceAutoScalingGroups(c.AutoScalingGroups)
 	}
 	b.groups[c.GroupID] = g
 }

@@ -123,7 +123,7 @@ func changeAutoScalingGroups(t *tx, groupID string, groups []string) error {
 	if err := decode(doc, &settings); err != nil {
 		return err
 	}
-	settings.Selection.AutoScalingGroups = groups
+	settings.ReplaceAutoScalingGroups(groups)
 	_, err = t.exec(`UPDATE deployment_group SET settings = ? WHERE id = ?`, encode(settings), groupID)
 	return err
 }

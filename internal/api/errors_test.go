@@ -125,6 +125,9 @@ var refusals = map[string][]refusal{
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application:shop","Tags":[{"Key":""}]}`, "InvalidTagsToAdd"},
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application:shop","Tags":` + manyTags(50) + `}`, "InvalidTagsToAdd"},
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application:none","Tags":[{"Key":"k"}]}`, "ApplicationDoesNotExist"},
+		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentconfig:none","Tags":[{"Key":"k"}]}`, "DeploymentConfigDoesNotExist"},
+		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentconfig:CodeDeployDefault.AllAtOnce","Tags":[{"Key":"k"}]}`, "ArnNotSupported"},
+		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentconfig:a/b","Tags":[{"Key":"k"}]}`, "InvalidArn"},
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentgroup:shop/none","Tags":[{"Key":"k"}]}`, "DeploymentGroupDoesNotExist"},
 	},
 	"UntagResource": {
@@ -132,12 +135,13 @@ var refusals = map[string][]refusal{
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentconfig:mine","TagKeys":["k"]}`, "ArnNotSupported"},
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application:shop","TagKeys":[""]}`, "InvalidTagsToAdd"},
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application/none","TagKeys":["k"]}`, "ApplicationDoesNotExist"},
+		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentconfig/none","TagKeys":["k"]}`, "DeploymentConfigDoesNotExist"},
 		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentgroup/shop/none","TagKeys":["k"]}`, "DeploymentGroupDoesNotExist"},
 	},
 	"ListTagsForResource": {
 		{`{}`, "ResourceArnRequired"}, {`{"ResourceArn":"shop"}`, "InvalidArn"},
 		{`{"ResourceArn":"arn:aws:ec2:eu-central-1:123456789012:instance/i-1"}`, "ArnNotSupported"},
-		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application:none"}`, ""},
+		{`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:application:none"}`, ""}, {`{"ResourceArn":"arn:aws:codedeploy:eu-central-1:123456789012:deploymentconfig:mine"}`, ""},
 	},
 	"CreateDeploymentConfig": {
 		{`{}`, "DeploymentConfigNameRequired"}, {`{"deploymentConfigName":"?"}`, "InvalidDeploymentConfigName"},
@@ -278,13 +282,18 @@ var refusals = map[string][]refusal{
 	},
 	"GetDeploymentTarget": {
 		{`{}`, "DeploymentIdRequired"}, {`{"deploymentId":"x"}`, "DeploymentTargetIdRequired"}, {`{"deploymentId":"x","targetId":"?"}`, "InvalidDeploymentId"},
-		{`{"deploymentId":"{ready}","targetId":"?"}`, "InvalidDeploymentTargetId"}, {`{"deploymentId":"d-ZZZZZZZZZ","targetId":"blue-1"}`, "DeploymentDoesNotExist"},
+		{`{"deploymentId":"{ready}","targetId":"?"}`, "InvalidDeploymentTargetId"},
+		{`{"deploymentId":"{ready}","targetId":"arn:aws:ec2:eu-central-1:123456789012:instance/a b"}`, "InvalidDeploymentTargetId"},
+		{`{"deploymentId":"{ready}","targetId":"arn:aws:codedeploy:eu-central-1:123456789012:instance/a b"}`, "InvalidInstanceName"},
+		{`{"deploymentId":"d-ZZZZZZZZZ","targetId":"blue-1"}`, "DeploymentDoesNotExist"},
 		{`{"deploymentId":"{created}","targetId":"blue-1"}`, "DeploymentNotStarted"}, {`{"deploymentId":"{ready}","targetId":"blue-9"}`, "DeploymentTargetDoesNotExist"},
 		{`{"deploymentId":"{ready}","targetId":"arn:aws:codedeploy:eu-central-1:123456789012:instance/blue-1_XXXXXXXXXX"}`, "DeploymentTargetDoesNotExist"},
 	},
 	"BatchGetDeploymentTargets": {
 		{`{}`, "DeploymentIdRequired"}, {`{"deploymentId":"x","targetIds":[]}`, "DeploymentTargetIdRequired"}, {`{"deploymentId":"x","targetIds":["a"]}`, "InvalidDeploymentId"},
-		{`{"deploymentId":"{ready}","targetIds":[""]}`, "InvalidDeploymentTargetId"}, {`{"deploymentId":"{ready}","targetIds":` + many(26) + `}`, "DeploymentTargetListSizeExceeded"},
+		{`{"deploymentId":"{ready}","targetIds":[""]}`, "InvalidDeploymentTargetId"},
+		{`{"deploymentId":"{ready}","targetIds":["arn:aws:codedeploy:eu-central-1:123456789012:instance/"]}`, "InvalidDeploymentTargetId"},
+		{`{"deploymentId":"{ready}","targetIds":` + many(26) + `}`, "DeploymentTargetListSizeExceeded"},
 		{`{"deploymentId":"d-ZZZZZZZZZ","targetIds":["a"]}`, "DeploymentDoesNotExist"}, {`{"deploymentId":"{created}","targetIds":["a"]}`, "DeploymentNotStarted"},
 		{`{"deploymentId":"{ready}","targetIds":["blue-1","a"]}`, "DeploymentTargetDoesNotExist"},
 	},
@@ -327,7 +336,8 @@ var refusals = map[string][]refusal{
 		{`{"deploymentId":"{ready}","lifecycleEventHookExecutionId":"h","status":"Succeeded"}`, "UnsupportedActionForDeploymentType"},
 	},
 	"RegisterOnPremisesInstance": {
-		{`{}`, "InstanceNameRequired"}, {`{"instanceName":"?","iamUserArn":"u","iamSessionArn":"s"}`, "MultipleIamArnsProvided"}, {`{"instanceName":"?"}`, "IamArnRequired"},
+		{`{}`, "InstanceNameRequired"}, {`{"instanceName":"?","iamUserArn":"u","iamSessionArn":"s"}`, "InvalidInstanceName"},
+		{`{"instanceName":"n","iamUserArn":"u","iamSessionArn":"s"}`, "MultipleIamArnsProvided"}, {`{"instanceName":"?"}`, "IamArnRequired"},
 		{`{"instanceName":"?","iamUserArn":"u"}`, "InvalidInstanceName"}, {`{"instanceName":"i-0123456789abcdef0","iamUserArn":"u"}`, "InvalidInstanceName"},
 		{`{"instanceName":"n","iamUserArn":"arn:aws:iam::123456789012:role/r"}`, "InvalidIamUserArn"}, {`{"instanceName":"n","iamSessionArn":"arn:aws:iam::123456789012:user/r"}`, "InvalidIamSessionArn"},
 		{`{"instanceName":"n","iamUserArn":"arn:aws:iam::210987654321:user/n"}`, "InvalidIamUserArn"},
@@ -349,12 +359,14 @@ var refusals = map[string][]refusal{
 		{`{}`, "InstanceNameRequired"}, {`{"instanceNames":["?"]}`, "TagRequired"}, {`{"instanceNames":["?"],"tags":[{}]}`, "InvalidInstanceName"},
 		{`{"instanceNames":["blue-1"],"tags":[{"Key":"k"}]}`, "InvalidTag"}, {`{"instanceNames":["blue-1"],"tags":[{"Key":"k","Value":"` + long + `"}]}`, "InvalidTag"},
 		{`{"instanceNames":` + many(101) + `,"tags":[{"Key":"k","Value":"v"}]}`, "InstanceLimitExceeded"}, {`{"instanceNames":["blue-1"],"tags":` + manyTags(11) + `}`, "TagLimitExceeded"},
-		{`{"instanceNames":["blue-1","none"],"tags":[{"Key":"k","Value":"v"}]}`, "InstanceNotRegistered"}, {`{"instanceNames":["blue-1"],"tags":` + manyTags(10) + `}`, "TagLimitExceeded"},
+		{`{"instanceNames":["blue-1","none"],"tags":[{"Key":"k","Value":"v"}]}`, "InstanceNotRegistered"}, {`{"instanceNames":["none"],"tags":` + manyTags(11) + `}`, "InstanceNotRegistered"},
+		{`{"instanceNames":["blue-1"],"tags":` + manyTags(10) + `}`, "TagLimitExceeded"},
 	},
 	"RemoveTagsFromOnPremisesInstances": {
 		{`{}`, "InstanceNameRequired"}, {`{"instanceNames":["?"]}`, "TagRequired"}, {`{"instanceNames":["?"],"tags":[{}]}`, "InvalidInstanceName"}, {`{"instanceNames":["blue-1"],"tags":[{"Value":"k"}]}`, "InvalidTag"},
 		{`{"instanceNames":` + many(101) + `,"tags":[{"Key":"k"}]}`, "InstanceLimitExceeded"}, {`{"instanceNames":["blue-1"],"tags":` + manyTags(11) + `}`, "TagLimitExceeded"},
 		{`{"instanceNames":["none"],"tags":[{"Key":"k"}]}`, "InstanceNotRegistered"},
+		{`{"instanceNames":["none"],"tags":` + manyTags(11) + `}`, "InstanceNotRegistered"},
 	},
 }
 

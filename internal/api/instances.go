@@ -196,9 +196,6 @@ func (p *problems) instanceTags(tags []control.Tag, removal bool) {
 			p.add(code, "tags[%d] is too long: a key may have %d characters and a value %d.", i, maxTagKey, maxTagValue)
 		}
 	}
-	if len(tags) > maxInstanceTags {
-		p.add(control.TagLimitExceededException, "tags has %d tags, and an instance may have %d.", len(tags), maxInstanceTags)
-	}
 }
 
 // AddTagsToOnPremisesInstances implements control.Service: all instances get all tags, or none gets any.
@@ -247,6 +244,10 @@ func (s *Service) changeTags(ctx context.Context, p *problems, names []string, t
 		if err != nil {
 			return fmt.Errorf("read instance %s: %w", name, err)
 		}
+	}
+	// A quota, so after existence.
+	if len(tags) > maxInstanceTags {
+		return wire.Errorf(control.TagLimitExceededException, "tags has %d tags, and an instance may have %d.", len(tags), maxInstanceTags)
 	}
 	err := s.cfg.Store.ChangeInstances(ctx, account, once(names), func(i *deploy.Instance) error {
 		if i.Tags == nil {

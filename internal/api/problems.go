@@ -25,7 +25,6 @@ var precedence = []wire.Code{
 	control.TagRequiredException,
 	control.BucketNameFilterRequiredException,
 	control.GitHubAccountTokenNameRequiredException,
-	control.MultipleIamArnsProvidedException,
 	control.IamArnRequiredException,
 
 	control.InvalidArnException,
@@ -36,6 +35,7 @@ var precedence = []wire.Code{
 	control.InvalidDeploymentIdException,
 	control.InvalidDeploymentTargetIdException,
 	control.InvalidInstanceNameException,
+	control.MultipleIamArnsProvidedException,
 	control.InvalidIamUserArnException,
 	control.InvalidIamSessionArnException,
 	control.InvalidDeploymentWaitTypeException,

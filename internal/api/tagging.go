@@ -14,8 +14,8 @@ import (
 	"crossfade/internal/wire/control"
 )
 
-// resource is what a tagged ARN names: an application, or a group of one.
-type resource struct{ application, group string }
+// resource is what a tagged ARN names: an application, a group of one, or a config.
+type resource struct{ application, group, config string }
 
 // Both : and / are accepted after the type of a resource.
 var resourcePattern = regexp.MustCompile(`^arn:[a-z-]+:([a-z0-9-]+):([a-z0-9-]*):([0-9]*):([a-z]+)[:/](.+)$`)
@@ -40,9 +40,11 @@ func (s *Service) resource(ctx context.Context, p *problems, arn *string) resour
 	case kind == "application" && !isGroup && namePattern.MatchString(application):
 		return resource{application: application}
 	case kind == "deploymentgroup" && isGroup && namePattern.MatchString(application) && namePattern.MatchString(group):
-		return resource{application, group}
-	case kind == "application" || kind == "deploymentgroup":
-		p.add(control.InvalidArnException, "ResourceArn %s does not name an application or a deployment group.", quote(*arn))
+		return resource{application: application, group: group}
+	case kind == "deploymentconfig" && namePattern.MatchString(name):
+		return resource{config: name}
+	case kind == "application" || kind == "deploymentgroup" || kind == "deploymentconfig":
+		p.add(control.InvalidArnException, "ResourceArn %s does not name an application, a deployment group or a deployment config.", quote(*arn))
 	default:
 		p.add(control.ArnNotSupportedException, "ResourceArn %s names something that has no tags; applications and deployment groups have.", quote(*arn))
 	}
@@ -95,6 +97,12 @@ func (s *Service) UntagResource(ctx context.Context, in *control.UntagResourceIn
 }
 
 func (s *Service) changeResourceTags(ctx context.Context, r resource, change func(map[string]string) error) error {
+	if r.config != "" {
+		if _, err := s.config(ctx, r.config); err != nil {
+			return err
+		}
+		return wire.Errorf(control.ArnNotSupportedException, "The deployment config %s can't have tags; applications and deployment groups can.", r.config)
+	}
 	if r.group == "" {
 		app, err := s.application(ctx, r.application)
 		if err != nil {
@@ -145,11 +153,14 @@ func (s *Service) ListTagsForResource(ctx context.Context, in *control.ListTagsF
 	}
 	var tags map[string]string
 	var err error
-	if r.group == "" {
+	switch {
+	case r.config != "":
+		// Configs have none.
+	case r.group == "":
 		var app deploy.Application
 		app, err = s.cfg.Store.Application(ctx, s.account(ctx), r.application)
 		tags = app.Tags
-	} else {
+	default:
 		var g deploy.Group
 		g, err = s.cfg.Store.Group(ctx, s.account(ctx), r.application, r.group)
 		tags = g.Tags

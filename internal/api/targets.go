@@ -149,12 +149,20 @@ func (s *Service) readTarget(ctx context.Context, d deploy.Deployment, given str
 	return t, nil
 }
 
+// What has the form of an on-premises instance's ARN but for the name in it has a malformed name.
+var onPremisesARNPattern = regexp.MustCompile(`^arn:[a-z-]+:codedeploy:[a-z0-9-]*:[0-9]*:instance/`)
+
 // GetDeploymentTarget implements control.Service.
 func (s *Service) GetDeploymentTarget(ctx context.Context, in *control.GetDeploymentTargetInput) (*control.GetDeploymentTargetOutput, error) {
 	p := s.check("GetDeploymentTarget", in)
 	p.deploymentID(in.DeploymentId)
-	if value(in.TargetId) != "" {
-		p.target(control.InvalidDeploymentTargetIdException, "targetId", *in.TargetId)
+	switch id := value(in.TargetId); {
+	case id == "":
+		// missing, which the model says
+	case onPremisesARNPattern.MatchString(id):
+		p.target(control.InvalidInstanceNameException, "targetId", id)
+	default:
+		p.target(control.InvalidDeploymentTargetIdException, "targetId", id)
 	}
 	if err := p.err(); err != nil {
 		return nil, err

@@ -20,15 +20,15 @@ const coveragePath = "../../docs/coverage.md"
 // never are the exceptions that an operation declares and Crossfade does not raise, with the reason.
 var never = map[string]string{
 	"Throttling":                        "no limit on rates yet, and one would be the endpoint's",
-	"LifecycleHookLimitExceeded":        "no Auto Scaling groups yet",
+	"LifecycleHookLimitExceeded":        "a fleet's Auto Scaling groups take any number of hooks",
 	"ECSServiceMappingLimitExceeded":    "no ECS deployments yet",
-	"InvalidGitHubAccountToken":         "a deployment does not use stored tokens yet",
+	"InvalidGitHubAccountToken":         "shown by the deployment's errorInformation, when the token is used",
 	"OperationNotSupported":             "the operations on GitHub tokens are supported",
 	"ResourceValidation":                "documented as never raised by us",
 	"IamUserArnRequired":                "legacy, IamArnRequired stands for it",
 	"LifecycleEventAlreadyCompleted":    "no Lambda or ECS hooks yet",
-	"DeleteApplication/InvalidRole":     "no Auto Scaling hooks to clean up",
-	"DeleteDeploymentGroup/InvalidRole": "no Auto Scaling hooks to clean up",
+	"DeleteApplication/InvalidRole":     "documented as never raised by us",
+	"DeleteDeploymentGroup/InvalidRole": "hooks that could not be removed are listed in the answer",
 
 	"GetDeploymentConfig/InvalidComputePlatform":               "there is nothing to be invalid in a name",
 	"GetDeploymentGroup/DeploymentConfigDoesNotExist":          "a config in use can't be deleted",
@@ -44,7 +44,6 @@ var never = map[string]string{
 	"CreateDeployment/InvalidTrafficRoutingConfiguration":      "no ECS deployments yet",
 	"CreateDeployment/InvalidRole":                             "a stored role stays valid",
 	"CreateDeployment/InvalidLoadBalancerInfo":                 "shown by the deployment's errorInformation",
-	"CreateDeployment/RevisionDoesNotExist":                    "Server revisions are never named by their sum alone",
 }
 
 // covered is what the tables refusals, overQuota and never say of an operation.

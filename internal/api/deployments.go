@@ -104,7 +104,7 @@ func (s *Service) fromGroup(ctx context.Context, spec *deploy.Spec, app deploy.A
 // checkAgainstGroup refuses what does not fit the group and the platform.
 func (s *Service) checkAgainstGroup(ctx context.Context, spec deploy.Spec, app deploy.Application, g deploy.Group, in *control.CreateDeploymentInput) error {
 	if spec.Revision.Type == "" {
-		return wire.Errorf(control.RevisionRequiredException, "revision is required: the deployment group %s has no successful deployment whose revision updateOutdatedInstancesOnly could bring to its instances.", g.Name)
+		return wire.Errorf(control.RevisionDoesNotExistException, "revision is required: the deployment group %s has no successful deployment whose revision updateOutdatedInstancesOnly could bring to its instances.", g.Name)
 	}
 	if err := fits(spec.Revision, app.Platform); err != nil {
 		return err
@@ -125,6 +125,15 @@ func (s *Service) checkAgainstGroup(ctx context.Context, spec deploy.Spec, app d
 		}
 		if err := p.err(); err != nil {
 			return err
+		}
+		if c := spec.Revision.Content; c != nil && c.Content == "" {
+			_, err := s.cfg.Store.Revision(ctx, app.ID, spec.Revision)
+			if errors.Is(err, store.ErrNotFound) {
+				return noRevision(app.Name)
+			}
+			if err != nil {
+				return fmt.Errorf("read a revision of %s: %w", app.Name, err)
+			}
 		}
 		return wire.Errorf(awsjson.Validation, "CreateDeployment on the platform %s is not there yet; the application %s can only be prepared.", app.Platform, app.Name)
 	}

@@ -205,6 +205,7 @@ var refusals = map[string][]refusal{
 		{`{"applicationName":"none","currentDeploymentGroupName":"flat"}`, "ApplicationDoesNotExist"}, {`{"applicationName":"shop","currentDeploymentGroupName":"none"}`, "DeploymentGroupDoesNotExist"},
 		{`{"applicationName":"shop","currentDeploymentGroupName":"flat","newDeploymentGroupName":"prod"}`, "DeploymentGroupAlreadyExists"},
 		{`{"applicationName":"shop","currentDeploymentGroupName":"prod","loadBalancerInfo":{}}`, "InvalidLoadBalancerInfo"},
+		{`{"applicationName":"shop","currentDeploymentGroupName":"prod","loadBalancerInfo":{},"deploymentConfigName":"none"}`, "InvalidLoadBalancerInfo"},
 	}...),
 	"GetDeploymentGroup": {
 		{`{}`, "ApplicationNameRequired"}, {`{"applicationName":"?"}`, "DeploymentGroupNameRequired"}, {`{"applicationName":"?","deploymentGroupName":"g"}`, "InvalidApplicationName"},
@@ -249,6 +250,8 @@ var refusals = map[string][]refusal{
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `,"fileExistsBehavior":"RETAIN"}`, "InvalidFileExistsBehavior"},
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `,"ignoreApplicationStopFailures":true}`, "InvalidIgnoreApplicationStopFailuresValue"},
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `}`, "Validation"},
+		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":{"revisionType":"AppSpecContent","appSpecContent":{"sha256":"` + strings.Repeat("0", 64) + `"}}}`, "RevisionDoesNotExist"},
+		{`{"applicationName":"shop","deploymentGroupName":"bad","updateOutdatedInstancesOnly":true}`, "RevisionDoesNotExist"},
 		{`{` + target + `,"targetInstances":{"tagFilters":[{"Key":"colour","Value":"green"}]}}`, "DeploymentLimitExceeded"},
 	},
 	"GetDeployment": {

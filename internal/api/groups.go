@@ -105,6 +105,13 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 	if err != nil {
 		return nil, err
 	}
+	// What is malformed as a whole is reported before what does not exist, so the result is looked at before it is made.
+	result := g.Settings
+	write(&result)
+	p.combined(result, app.Platform, members)
+	if err := p.err(); err != nil {
+		return nil, err
+	}
 	if members.config != nil {
 		if _, err := s.configFor(ctx, app.Platform, *members.config); err != nil {
 			return nil, err

@@ -390,3 +390,11 @@ func (w *world) status(id string) string {
 	w.t.Helper()
 	return text(w.t, w.must("GetDeployment", `{"deploymentId":"`+id+`"}`, "deploymentInfo", "status"))
 }
+
+// refused calls an operation that answers with an exception, named without its suffix.
+func (w *world) refused(operation, body, want string) {
+	w.t.Helper()
+	if exception, answer := w.call(operation, body); exception != want+"Exception" {
+		w.t.Errorf("%s %.300s answered %s, want %s", operation, body, answer, want)
+	}
+}

@@ -20,27 +20,15 @@ func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.S
 	broken := func(format string, args ...any) ([]deploy.Selected, *deploy.ErrorInfo, error) {
 		return nil, &deploy.ErrorInfo{Code: deploy.CodeAutoScaling, Message: fmt.Sprintf(format, args...)}, nil
 	}
-	sources := spec.GroupSelection.AutoScalingGroups
-	if len(sources) != 1 {
-		return broken("Deployment group %s copies its Auto Scaling group for the replacement environment, but names %d; name exactly one in autoScalingGroups.", spec.Group, len(sources))
+	source, problem, err := r.copySource(ctx, spec)
+	if err != nil || problem != nil {
+		return nil, problem, err
 	}
-	if r.Scaling == nil {
-		return broken("Deployment group %s names the Auto Scaling group %s, but the server has no fleet with such groups; configure one.", spec.Group, sources[0])
-	}
-	groups, err := r.Scaling.Groups(ctx, spec.Account, []string{sources[0], spec.CopyName()})
+	copies, err := r.Scaling.Groups(ctx, spec.Account, []string{spec.CopyName()})
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the Auto Scaling group %s: %w", sources[0], err)
+		return nil, nil, fmt.Errorf("read the Auto Scaling group %s: %w", spec.CopyName(), err)
 	}
-	byName := map[string]fleet.Group{}
-	for _, g := range groups {
-		byName[g.Name] = g
-	}
-	source, known := byName[sources[0]]
-	if !known {
-		return broken("Deployment group %s names the Auto Scaling group %s, which does not exist.", spec.Group, sources[0])
-	}
-	copied, made := byName[spec.CopyName()]
-	if !made {
+	if len(copies) == 0 {
 		size := source.InService()
 		if size == 0 {
 			return []deploy.Selected{}, nil, nil // the state machine says that there are no instances
@@ -55,6 +43,7 @@ func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.S
 		r.Log.Info("Auto Scaling group copied", "deployment", spec.ID, "source", source.Name, "group", spec.CopyName(), "instances", size)
 		return nil, nil, nil
 	}
+	copied := copies[0]
 	if copied.InService() < copied.Desired {
 		if r.now().Sub(spec.CreatedAt) > provisionLimit && r.now().Sub(d.State.AdmittedAt) > provisionLimit {
 			return broken("Of the %d instances of the Auto Scaling group %s only %d were in service within %s; look at the group's activities.", copied.Desired, copied.Name, copied.InService(), provisionLimit)
@@ -68,6 +57,28 @@ func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.S
 		}
 	}
 	return out, nil, nil
+}
+
+// copySource is the Auto Scaling group that a deployment copies for its replacement environment.
+func (r *Runner) copySource(ctx context.Context, spec deploy.Spec) (fleet.Group, *deploy.ErrorInfo, error) {
+	broken := func(format string, args ...any) (fleet.Group, *deploy.ErrorInfo, error) {
+		return fleet.Group{}, &deploy.ErrorInfo{Code: deploy.CodeAutoScaling, Message: fmt.Sprintf(format, args...)}, nil
+	}
+	names := spec.GroupSelection.AutoScalingGroups
+	if len(names) != 1 {
+		return broken("Deployment group %s copies its Auto Scaling group for the replacement environment, but names %d; name exactly one in autoScalingGroups.", spec.Group, len(names))
+	}
+	if r.Scaling == nil {
+		return broken("Deployment group %s names the Auto Scaling group %s, but the server has no fleet with such groups; configure one.", spec.Group, names[0])
+	}
+	found, err := r.Scaling.Groups(ctx, spec.Account, names)
+	if err != nil {
+		return fleet.Group{}, nil, fmt.Errorf("read the Auto Scaling group %s: %w", names[0], err)
+	}
+	if len(found) == 0 {
+		return broken("Deployment group %s names the Auto Scaling group %s, which does not exist.", spec.Group, names[0])
+	}
+	return found[0], nil, nil
 }
 
 // endOriginalGroups deletes the Auto Scaling groups that were copied, with their instances.

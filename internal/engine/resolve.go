@@ -22,14 +22,11 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 		return nil, fmt.Errorf("read deployment %s: %w", id, err)
 	}
 	spec := d.Spec
-	if groups := spec.LoadBalancer.Names(); spec.Kind.Traffic() && len(groups) > 0 {
-		unknown, err := r.Router.Known(ctx, groups)
+	if problem, err := r.unknownGroups(ctx, spec); err != nil || problem != nil {
 		if err != nil {
-			return nil, fmt.Errorf("look up target groups: %w", err)
+			return nil, err
 		}
-		if len(unknown) > 0 {
-			return deploy.Resolved{Problem: &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: unknownGroups(unknown)}}, nil
-		}
+		return deploy.Resolved{Problem: problem}, nil
 	}
 	if spec.RollbackOf != "" && spec.Kind.BlueGreen() {
 		originals, err := r.lane(ctx, spec.RollbackOf, deploy.LaneOriginal)
@@ -87,6 +84,22 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 		return nil, nil
 	}
 	return e, nil
+}
+
+// unknownGroups says which of the deployment's target groups the load balancer does not have.
+func (r *Runner) unknownGroups(ctx context.Context, spec deploy.Spec) (*deploy.ErrorInfo, error) {
+	groups := spec.LoadBalancer.Names()
+	if !spec.Kind.Traffic() || len(groups) == 0 {
+		return nil, nil
+	}
+	unknown, err := r.Router.Known(ctx, groups)
+	if err != nil {
+		return nil, fmt.Errorf("look up target groups: %w", err)
+	}
+	if len(unknown) == 0 {
+		return nil, nil
+	}
+	return &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: unknownGroups(unknown)}, nil
 }
 
 // rank gives the instances their order by what the group knows of them.

@@ -77,7 +77,8 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	mailbox := hostapi.NewMailbox(clock)
 	instances := fleet.Registered{Instances: database}
 	s.engine, err = engine.Start(ctx, engine.Config{
-		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Fleet: instances, Log: o.Log.With("part", "engine"),
+		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Fleet: instances,
+		Revisions: revisions.preparer, Log: o.Log.With("part", "engine"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)

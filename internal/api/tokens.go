@@ -51,7 +51,8 @@ func (l list) page(token *string) (store.Page, error) {
 		return p, nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(*token)
-	if err != nil || len(raw) <= macSize || !hmac.Equal(raw[:macSize], l.mac(string(raw[macSize:]))) {
+	// The decoder passes over line breaks and unused bits; a token has one spelling.
+	if err != nil || len(raw) <= macSize || base64.RawURLEncoding.EncodeToString(raw) != *token || !hmac.Equal(raw[:macSize], l.mac(string(raw[macSize:]))) {
 		return p, wire.Errorf(control.InvalidNextTokenException, "The next token was not given out by %s for these filters; start again without a token.", l.operation)
 	}
 	p.After = string(raw[macSize:])

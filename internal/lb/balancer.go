@@ -152,8 +152,8 @@ func (b *Balancer) group(name string) (*group, error) {
 	return g, nil
 }
 
-// Register adds a target to a group and starts its health checks. The same registration again changes nothing; another weight is taken over; with
-// another address the target is replaced, and what was under way at the old address drains.
+// Register adds a target to a group and starts its health checks. The same registration again changes nothing; another weight or environment is
+// taken over; with another address the target is replaced, and what was under way at the old address drains.
 func (b *Balancer) Register(targetGroup string, t Target) error {
 	g, err := b.group(targetGroup)
 	if err != nil {

@@ -14,19 +14,23 @@ type miss struct {
 }
 
 // claim chooses a target that is not in avoid and counts the request on it; the caller must release it. With it comes an idle
-// connection, if there is one and reuse is set.
-func (g *group) claim(avoid []*target, reuse bool, now time.Time) (*target, *upstream, miss) {
+// connection, if there is one and reuse is set. A split of the group chooses the request's side first, unless d knows it.
+func (g *group) claim(avoid []*target, reuse bool, d *draw, now time.Time) (*target, *upstream, miss) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	t := g.choose(g.serving, avoid)
+	drawn := restSide
+	if g.split.Environment != "" {
+		drawn = g.split.draw(g, d)
+	}
+	t := g.teams[drawn].choose(avoid)
 	if t == nil {
-		m := g.explain(avoid, now)
-		if m.changed == nil {
-			t = g.lastResort(avoid)
-		}
-		if t == nil {
+		var m miss
+		if t, m = g.standIn(drawn, avoid, now); t == nil {
 			return nil, nil, m
 		}
+	}
+	if g.split.Environment != "" {
+		g.split.count(drawn, t)
 	}
 	t.active++
 	var u *upstream
@@ -38,15 +42,49 @@ func (g *group) claim(avoid []*target, reuse bool, now time.Time) (*target, *ups
 	return t, u, miss{}
 }
 
-// choose takes the next of the targets by weight. The caller holds mu.
-func (g *group) choose(from, avoid []*target) *target {
-	if len(avoid) == 0 && !g.uneven && len(from) > 0 {
-		g.next++
-		if g.next >= len(from) {
-			g.next = 0
-		}
-		return from[g.next]
+// standIn finds a target when none of the drawn side serves: one of the other side, or the last resort. It waits instead when a first verdict is
+// due: first on the drawn side, so that a restart of the balancer does not turn the shares around, then on either. The caller holds mu.
+func (g *group) standIn(drawn side, avoid []*target, now time.Time) (*target, miss) {
+	var due time.Time
+	if len(avoid) == 0 { // a request that was tried before does not wait
+		due = g.verdictDue(drawn)
 	}
+	if g.split.Environment != "" {
+		if now.Before(due) {
+			return nil, g.hold("target group "+g.name+" waits for a health check", due)
+		}
+		if t := g.teams[drawn.other()].choose(avoid); t != nil {
+			return t, miss{}
+		}
+		if len(avoid) == 0 {
+			due = later(due, g.verdictDue(drawn.other()))
+		}
+	}
+	if now.Before(due) {
+		return nil, g.hold(g.explain(), due)
+	}
+	for _, s := range [...]side{drawn, drawn.other()} {
+		if t := g.lastResort(s, avoid); t != nil {
+			return t, miss{}
+		}
+	}
+	return nil, miss{text: g.explain()}
+}
+
+// choose takes the next of the targets by weight. The caller holds mu.
+func (s *team) choose(avoid []*target) *target {
+	if len(avoid) == 0 && !s.uneven && len(s.serving) > 0 {
+		s.next++
+		if s.next >= len(s.serving) {
+			s.next = 0
+		}
+		return s.serving[s.next]
+	}
+	return weigh(s.serving, avoid)
+}
+
+// weigh chooses among the targets by weight.
+func weigh(from, avoid []*target) *target {
 	return smooth(from, func(t *target) (*int, int) {
 		if slices.Contains(avoid, t) {
 			return nil, 0
@@ -77,39 +115,46 @@ func smooth[T any](from []*T, credit func(*T) (current *int, weight int)) *T {
 	return best
 }
 
-// lastResort chooses among targets that are registered and were healthy once. The caller holds mu.
-func (g *group) lastResort(avoid []*target) *target {
+// lastResort chooses among targets of a side that are registered and were healthy once. The caller holds mu.
+func (g *group) lastResort(of side, avoid []*target) *target {
 	var proven []*target
 	for _, t := range g.order {
-		if t.health.proven {
+		if t.health.proven && g.split.sideOf(t) == of {
 			proven = append(proven, t)
 		}
 	}
-	return g.choose(proven, avoid)
+	return weigh(proven, avoid)
 }
 
-// explain makes the miss of a group in which nothing serves. The caller holds mu.
-func (g *group) explain(avoid []*target, now time.Time) miss {
+// explain says why nothing serves. The caller holds mu.
+func (g *group) explain() string {
+	if len(g.order) == 0 {
+		return fmt.Sprintf("target group %s has no target registered", g.name)
+	}
 	counts := make(map[State]int)
-	var until time.Time
 	for _, t := range g.order {
 		counts[t.health.state]++
-		if t.health.state == StateInitial {
+	}
+	return fmt.Sprintf("target group %s has no healthy target: %d registered, %d initial, %d unhealthy",
+		g.name, len(g.order), counts[StateInitial], counts[StateUnhealthy])
+}
+
+// verdictDue returns until when a request may wait for the first verdict on a target of the side. The caller holds mu.
+func (g *group) verdictDue(of side) (until time.Time) {
+	for _, t := range g.order {
+		if t.health.state == StateInitial && g.split.sideOf(t) == of {
 			until = later(until, t.since.Add(g.limits.FirstVerdictWait))
 		}
 	}
-	m := miss{text: fmt.Sprintf("target group %s has no target registered", g.name)}
-	if n := len(g.order); n > 0 {
-		m.text = fmt.Sprintf("target group %s has no healthy target: %d registered, %d initial, %d unhealthy",
-			g.name, n, counts[StateInitial], counts[StateUnhealthy])
+	return until
+}
+
+// hold makes a miss that is worth another try. The caller holds mu.
+func (g *group) hold(text string, until time.Time) miss {
+	if g.changed == nil {
+		g.changed = make(chan struct{})
 	}
-	if len(avoid) == 0 && now.Before(until) {
-		if g.changed == nil {
-			g.changed = make(chan struct{})
-		}
-		m.changed, m.until = g.changed, until
-	}
-	return m
+	return miss{text: text, changed: g.changed, until: until}
 }
 
 func later(a, b time.Time) time.Time {

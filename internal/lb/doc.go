@@ -2,7 +2,7 @@
 // their target groups.
 //
 // It owns the sockets, the health checks, the choice of a target and the draining of deregistered ones. It keeps nothing on
-// disk, and it knows neither deployments nor what a registration is for: package traffic/builtin does.
+// disk, and it knows neither deployments nor what a registration or an environment is for: package traffic/builtin does.
 //
 // # What it promises
 //
@@ -16,6 +16,8 @@
 //   - A target that was registered less than [Limits.FirstVerdictWait] ago and has no verdict yet holds requests back for at most
 //     that time when its group has nothing better, so a restart of the balancer or the replacement of the only
 //     target loses none.
+//   - A [Split] gives exactly its share of any requests in a row to the targets of one environment, give or take one request. When the side
+//     that a request was given to has no healthy target, the other side serves it: a share never costs a request.
 //   - When every target of a group is unhealthy, requests go to those which have been healthy once: a failing health check
 //     alone never takes a whole service down (Elastic Load Balancing fails open in the same way).
 //

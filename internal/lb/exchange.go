@@ -28,6 +28,7 @@ type exchange struct {
 	early  atomic.Bool // the answer came before the end of the streamed body, which is not wanted any more
 	fault  *fault      // what the client did wrong with the streamed body, once pumped has delivered
 	avoid  []*target   // tried in vain
+	drawn  draw        // the side on which to try
 	fail   *refusal    // the answer if no further try succeeds
 	header toClient    // how the answer is given on
 	now    time.Time   // when the exchange last knew the time; deadlines are set from it
@@ -51,6 +52,7 @@ func (x *exchange) reset() {
 	if len(x.up.b) > heldBody {
 		x.up.b = make([]byte, bodyBuffer)
 	}
+	x.drawn = draw{}
 	clear(x.avoid)
 	x.avoid = x.avoid[:0]
 }
@@ -170,7 +172,7 @@ func (x *exchange) forward(streaming bool) verdict {
 			l.counts.retried.Add(1)
 			x.now = time.Now()
 		}
-		t, u, r := l.claim(x.avoid, reuse, x.now)
+		t, u, r := l.claim(x.avoid, reuse, &x.drawn, x.now)
 		if r != nil {
 			if x.fail == nil {
 				x.fail = r

@@ -27,9 +27,8 @@ type group struct {
 	mu       sync.Mutex
 	targets  map[string]*target // the registered ones
 	order    []*target          // the same, in the order of registration
-	serving  []*target          // those that get requests, in the same order
-	uneven   bool               // their weights differ
-	next     int                // round robin
+	teams    [sides]team        // those that get requests, in the same order
+	split    sharing
 	draining []*target
 	changed  chan struct{}   // closed and replaced when serving changes or a verdict is reached; nil while nobody waits
 	watching context.Context // nil before start and after stop
@@ -82,14 +81,14 @@ func (g *group) register(r Target, now time.Time) error {
 	defer g.mu.Unlock()
 	if old := g.targets[r.ID]; old != nil {
 		if old.address == address {
-			old.weight = max(r.Weight, 1)
+			old.weight, old.environment = max(r.Weight, 1), r.Environment
 			g.arrange()
 			return nil
 		}
 		g.drain(old)
 	}
 	t := &target{
-		group: g, id: r.ID, address: address, weight: max(r.Weight, 1), probeNow: make(chan struct{}, 1),
+		group: g, id: r.ID, address: address, weight: max(r.Weight, 1), environment: r.Environment, probeNow: make(chan struct{}, 1),
 		health: health{state: StateInitial}, since: now, open: make(map[*upstream]struct{}),
 	}
 	g.targets[t.id] = t
@@ -163,11 +162,14 @@ func (g *group) drained(t *target) {
 
 // arrange rebuilds what follows from the registered targets and their health, and tells those who wait. The caller holds mu.
 func (g *group) arrange() {
-	g.serving, g.uneven = g.serving[:0:0], false
+	for i := range g.teams {
+		g.teams[i].serving, g.teams[i].uneven = nil, false
+	}
 	for _, t := range g.order {
 		if t.health.serves() {
-			g.uneven = g.uneven || len(g.serving) > 0 && t.weight != g.serving[0].weight
-			g.serving = append(g.serving, t)
+			s := &g.teams[g.split.sideOf(t)]
+			s.uneven = s.uneven || len(s.serving) > 0 && t.weight != s.serving[0].weight
+			s.serving = append(s.serving, t)
 		}
 	}
 	if g.changed != nil {

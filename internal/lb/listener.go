@@ -163,20 +163,20 @@ func (l *listener) stop(ctx context.Context) error {
 
 // claim finds a target for a request: in the target group that is next by weight, or, when that has none, in another of the listener's
 // that has a weight.
-func (l *listener) claim(avoid []*target, reuse bool, now time.Time) (*target, *upstream, *refusal) {
+func (l *listener) claim(avoid []*target, reuse bool, d *draw, now time.Time) (*target, *upstream, *refusal) {
 	for {
 		first := l.shares[0]
 		if len(l.shares) > 1 {
 			first = l.nextShare()
 		}
-		t, u, m := first.group.claim(avoid, reuse, now)
+		t, u, m := first.group.claim(avoid, reuse, d, now)
 		if t != nil {
 			return t, u, nil
 		}
 		for _, s := range l.shares {
 			if s != first && s.weight > 0 {
 				var other miss
-				if t, u, other = s.group.claim(avoid, reuse, now); t != nil {
+				if t, u, other = s.group.claim(avoid, reuse, d, now); t != nil {
 					return t, u, nil
 				}
 				if m.changed == nil {

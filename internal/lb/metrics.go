@@ -6,6 +6,16 @@ import "slices"
 type Metrics struct {
 	Listeners []ListenerMetrics
 	Targets   []TargetMetrics // registered and draining ones
+	Splits    []SplitMetrics  // one per target group
+}
+
+// SplitMetrics counts how a target group shared requests out while it had a Split. The counters go on from one split to the next.
+type SplitMetrics struct {
+	TargetGroup   string
+	Split                // in force now
+	ToEnvironment uint64 // tries
+	ToRest        uint64 // tries
+	Diverted      uint64 // of these, tries that went to the other side than the split had chosen, because that had no healthy target
 }
 
 // ListenerMetrics counts what a listener did.
@@ -51,6 +61,10 @@ func (b *Balancer) Metrics() Metrics {
 				TargetGroup: name, TargetStatus: t.status(), Requests: t.requests.Load(), Errors: t.errors.Load(),
 			})
 		}
+		m.Splits = append(m.Splits, SplitMetrics{
+			TargetGroup: name, Split: g.split.Split, Diverted: g.split.diverted,
+			ToEnvironment: g.split.served[environmentSide], ToRest: g.split.served[restSide],
+		})
 		g.mu.Unlock()
 	}
 	return m

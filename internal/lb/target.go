@@ -11,18 +11,21 @@ import (
 type Target struct {
 	ID      string // unique in the group
 	Address string // ip:port, or an ip when the group has a port
-	Weight  int    // share relative to the group's other targets, 1 to 999; 0 means 1
+	Weight  int    // share relative to the group's other targets (of its side, during a Split), 1 to 999; 0 means 1
+	// Environment is the name by which a Split gives the target and others a share of the requests; empty: none.
+	Environment string
 }
 
 const maxWeight = 999
 
 // TargetStatus is what a target group says of one target.
 type TargetStatus struct {
-	ID      string
-	Address string // ip:port; empty when absent
-	State   State
-	Reason  string // one sentence; empty when healthy
-	Active  int    // requests and upgraded connections under way
+	ID          string
+	Address     string // ip:port; empty when absent
+	Environment string // as registered
+	State       State
+	Reason      string // one sentence; empty when healthy
+	Active      int    // requests and upgraded connections under way
 }
 
 // target is one registration, from Register to the end of its draining. A target that is registered again, or with another
@@ -36,22 +39,23 @@ type target struct {
 	errors   atomic.Uint64
 
 	// The rest is guarded by group.mu.
-	weight   int
-	current  int // smooth weighted round robin
-	health   health
-	why      string // what the last failed probe or request said
-	since    time.Time
-	active   int // claims not yet released
-	idle     []*upstream
-	open     map[*upstream]struct{} // all connections, idle or in use
-	unwatch  context.CancelFunc     // ends watch; nil when it does not run
-	timer    *time.Timer            // ends the draining
-	draining bool
-	cut      bool // the deregistration delay is over: no connection may be opened or kept
+	weight      int
+	current     int // smooth weighted round robin
+	environment string
+	health      health
+	why         string // what the last failed probe or request said
+	since       time.Time
+	active      int // claims not yet released
+	idle        []*upstream
+	open        map[*upstream]struct{} // all connections, idle or in use
+	unwatch     context.CancelFunc     // ends watch; nil when it does not run
+	timer       *time.Timer            // ends the draining
+	draining    bool
+	cut         bool // the deregistration delay is over: no connection may be opened or kept
 }
 
 func (t *target) status() TargetStatus {
-	s := TargetStatus{ID: t.id, Address: t.address, State: t.health.state, Active: t.active}
+	s := TargetStatus{ID: t.id, Address: t.address, Environment: t.environment, State: t.health.state, Active: t.active}
 	switch {
 	case t.draining:
 		s.State = StateDraining

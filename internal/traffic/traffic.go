@@ -43,6 +43,7 @@ type Observed struct {
 	Instance    string
 	State       State
 	Reason      string
+	Environment string // that it serves for; empty when absent
 	Generation  int64
 }
 

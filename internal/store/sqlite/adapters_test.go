@@ -69,13 +69,13 @@ func TestRegistrations(t *testing.T) {
 		t.Fatalf("an empty registry has %+v, %v", got, err)
 	}
 	one := builtin.Registration{TargetGroup: "web", Instance: "i-1", Address: "10.0.0.1:80", In: true, Generation: 1 << 60}
-	two := builtin.Registration{TargetGroup: "web", Instance: "i-2", Address: "10.0.0.2", In: true, Generation: 2}
+	two := builtin.Registration{TargetGroup: "web", Instance: "i-2", Address: "10.0.0.2", In: true, Environment: "d-1", Generation: 2}
 	for _, save := range [][]builtin.Registration{nil, {one, two}} {
 		if err := registry.Save(ctx, save); err != nil {
 			t.Fatal(err)
 		}
 	}
-	two.In, two.Address, two.Generation = false, "", 3
+	two.In, two.Address, two.Environment, two.Generation = false, "", "d-2", 3
 	if err := registry.Save(ctx, []builtin.Registration{two}); err != nil {
 		t.Fatal(err)
 	}

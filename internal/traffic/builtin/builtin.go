@@ -1,19 +1,20 @@
 // Package builtin is the traffic driver over the built-in load balancer, package lb.
 //
-// It owns the membership of instances in target groups: what was wished last, for each instance and target group, with its generation. The
-// membership is kept in a Registry, saved before the balancer is told, so that after kill -9 the balancer comes back with the same targets. It
-// never starts or stops the balancer; and it is the only one that registers there.
+// It owns the membership of instances in target groups: what was wished last, for each instance and target group, with its generation; and how each
+// target group shares requests out. Both are kept in a Registry, saved before the balancer is told, so that after kill -9 the balancer comes back
+// with the same targets and shares. It never starts or stops the balancer; and it is the only one that registers there.
 //
 // # After a restart
 //
-// Make the Router before the balancer is started. New registers the saved targets; Start probes them at once, and a request
+// Make the Router before the balancer is started. New tells of the saved splits and registers the saved targets; Start probes them at once, and a request
 // that arrives before the first verdict waits for it (lb.Limits.FirstVerdictWait, some milliseconds in practice). Waiting was chosen over serving
 // without a verdict, because an instance may have died together with the balancer, and a request that waits a moment is not lost while a
 // non-idempotent one sent to a dying instance may be.
 //
 // # Concurrency
 //
-// All methods may be called from any goroutine. Wishes for one instance are carried out one after the other, in the order in which they are saved.
+// All methods may be called from any goroutine. Wishes for one instance are carried out one after the other, in the order in which they are saved;
+// and so are splits.
 package builtin
 
 import (
@@ -35,6 +36,7 @@ type Registration struct {
 	Instance    string
 	Address     string // as it was wished: ip or ip:port
 	In          bool
+	Environment string
 	Generation  int64
 }
 
@@ -44,6 +46,11 @@ type Registry interface {
 	Load(ctx context.Context) ([]Registration, error)
 	// Save keeps the registrations, replacing those with the same target group and instance: all or none, and durable when it returns.
 	Save(ctx context.Context, registrations []Registration) error
+	// LoadSplits returns all splits, in any order.
+	LoadSplits(ctx context.Context) ([]traffic.SplitObserved, error)
+	// SaveSplits keeps the newest wish of each target group, replacing the one before: all or none, and durable when it returns. One without an
+	// environment is kept as well: it is the memory that makes a late, older wish be ignored.
+	SaveSplits(ctx context.Context, splits []traffic.SplitObserved) error
 }
 
 // key identifies a registration.
@@ -56,15 +63,20 @@ type Router struct {
 	log      *slog.Logger
 	order    [64]sync.Mutex // by instance: held from saving to telling the balancer; taken before mu
 	seed     maphash.Seed   // for order
+	sharing  sync.Mutex     // held while a split is saved and told; taken before mu
 
 	mu     sync.Mutex
 	newest map[key]Registration
+	splits map[string]traffic.SplitObserved // by target group
 }
 
-var _ traffic.Router = (*Router)(nil)
+var (
+	_ traffic.Router   = (*Router)(nil)
+	_ traffic.Splitter = (*Router)(nil)
+)
 
-// New loads the registrations and registers those that are in. A registration that the balancer's configuration has no place for any more is
-// logged and kept.
+// New loads the splits and registrations, tells the balancer of the splits, and registers what is in. A registration or split that the
+// balancer's configuration has no place for any more is logged and kept.
 func New(ctx context.Context, balancer *lb.Balancer, registry Registry, log *slog.Logger) (*Router, error) {
 	saved, err := registry.Load(ctx)
 	if err != nil {
@@ -73,12 +85,15 @@ func New(ctx context.Context, balancer *lb.Balancer, registry Registry, log *slo
 	r := &Router{
 		balancer: balancer, registry: registry, log: log, seed: maphash.MakeSeed(), newest: make(map[key]Registration, len(saved)),
 	}
+	if err := r.restoreSplits(ctx); err != nil {
+		return nil, err
+	}
 	for _, reg := range saved {
 		r.newest[key{reg.TargetGroup, reg.Instance}] = reg
 		if !reg.In {
 			continue
 		}
-		if err := balancer.Register(reg.TargetGroup, lb.Target{ID: reg.Instance, Address: reg.Address}); err != nil {
+		if err := r.register(reg); err != nil {
 			log.Warn("saved registration does not fit the load balancer's configuration", "targetGroup", reg.TargetGroup,
 				"instance", reg.Instance, "error", err)
 		}
@@ -126,8 +141,7 @@ func (r *Router) check(w traffic.Want) error {
 	}
 	for _, g := range w.TargetGroups {
 		if !r.balancer.HasTargetGroup(g) {
-			return fmt.Errorf("%w %q; add it to the load balancer's configuration or correct the deployment group",
-				traffic.ErrUnknownTargetGroup, g)
+			return unknownGroup(g)
 		}
 		if !w.In {
 			continue
@@ -142,13 +156,19 @@ func (r *Router) check(w traffic.Want) error {
 	return nil
 }
 
+func unknownGroup(name string) error {
+	return fmt.Errorf("%w %q; add it to the load balancer's configuration or correct the deployment group", traffic.ErrUnknownTargetGroup, name)
+}
+
 // news returns what of the wish is not stale and not known already.
 func (r *Router) news(w traffic.Want) []Registration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var news []Registration
 	for _, g := range w.TargetGroups {
-		reg := Registration{TargetGroup: g, Instance: w.Instance, Address: w.Address, In: w.In, Generation: w.Generation}
+		reg := Registration{
+			TargetGroup: g, Instance: w.Instance, Address: w.Address, In: w.In, Environment: w.Environment, Generation: w.Generation,
+		}
 		old, known := r.newest[key{g, w.Instance}]
 		switch {
 		case known && old.Generation > w.Generation:
@@ -169,7 +189,11 @@ func (r *Router) tell(reg Registration) error {
 	if !reg.In {
 		return r.balancer.Deregister(reg.TargetGroup, reg.Instance)
 	}
-	return r.balancer.Register(reg.TargetGroup, lb.Target{ID: reg.Instance, Address: reg.Address})
+	return r.register(reg)
+}
+
+func (r *Router) register(reg Registration) error {
+	return r.balancer.Register(reg.TargetGroup, lb.Target{ID: reg.Instance, Address: reg.Address, Environment: reg.Environment})
 }
 
 // WhatIsSo implements traffic.Router.
@@ -184,7 +208,8 @@ func (r *Router) WhatIsSo(_ context.Context, targetGroups []string, instance str
 		generation := r.newest[key{g, instance}].Generation
 		r.mu.Unlock()
 		observed = append(observed, traffic.Observed{
-			TargetGroup: g, Instance: instance, State: states[s.State], Reason: s.Reason, Generation: generation,
+			TargetGroup: g, Instance: instance, State: states[s.State], Reason: s.Reason, Environment: s.Environment,
+			Generation: generation,
 		})
 	}
 	return observed, nil

@@ -20,10 +20,11 @@ import (
 
 // memory is a Registry that outlives the router, as a database would.
 type memory struct {
-	mu    sync.Mutex
-	saved map[[2]string]builtin.Registration
-	fail  error
-	saves int
+	mu     sync.Mutex
+	saved  map[[2]string]builtin.Registration
+	splits map[string]traffic.SplitObserved
+	fail   error
+	saves  int
 }
 
 func (m *memory) Load(context.Context) ([]builtin.Registration, error) {
@@ -45,7 +46,28 @@ func (m *memory) Save(_ context.Context, registrations []builtin.Registration) e
 	return nil
 }
 
-func newMemory() *memory { return &memory{saved: make(map[[2]string]builtin.Registration)} }
+func (m *memory) LoadSplits(context.Context) ([]traffic.SplitObserved, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Values(m.splits)), nil
+}
+
+func (m *memory) SaveSplits(_ context.Context, splits []traffic.SplitObserved) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.saves++
+	for _, s := range splits {
+		m.splits[s.TargetGroup] = s
+	}
+	return nil
+}
+
+func newMemory() *memory {
+	return &memory{saved: make(map[[2]string]builtin.Registration), splits: make(map[string]traffic.SplitObserved)}
+}
 
 const delay = 3 * time.Second
 

@@ -28,7 +28,7 @@ PYTHON_TYPES = {
     "map": dict,
     "structure": dict,
 }
-exchange = {}
+exchange = {"raw": None}
 
 
 def watch_request(params, **_):
@@ -127,6 +127,7 @@ def page_through(operation, body):
     paginator = client.get_paginator(name)
     key = paginator.result_keys[0].expression
     pages, entries = 0, []
+    exchange["raw"] = None
     for page in paginator.paginate(**json.loads(body)):
         pages += 1
         entries += page.get(key, [])

@@ -34,7 +34,7 @@ func zipOf(t *testing.T, files ...string) []byte {
 	return b.Bytes()
 }
 
-// TestBadBundles holds what becomes of bundles that are missing, damaged, hostile or wrong: the deployment fails at the event that met them, and
+// TestBadBundles holds what becomes of bundles that are damaged, hostile or wrong: the deployment fails at the event that met them, and
 // both the event's diagnostics and the deployment's error say what is wrong and where; nothing leaves the bundle's directory.
 func TestBadBundles(t *testing.T) {
 	t.Parallel()
@@ -51,12 +51,11 @@ func TestBadBundles(t *testing.T) {
 	const spec = "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - location: run.sh\n"
 	tests := []struct {
 		name   string
-		bundle []byte // nil: none is uploaded
+		bundle []byte
 		event  string
 		code   types.LifecycleErrorCode
 		say    string
 	}{
-		{"no bundle", nil, "DownloadBundle", types.LifecycleErrorCodeUnknownError, "no-bundle.zip"},
 		{"damaged", []byte("PK\x03\x04 this is no zip"), "DownloadBundle", types.LifecycleErrorCodeUnknownError, "zip"},
 		{"leaves its root", zipOf(t, "appspec.yml", spec, "../../../../escaped", "x"), "DownloadBundle", types.LifecycleErrorCodeUnknownError, "../../../../escaped"},
 		{"absolute path", zipOf(t, "appspec.yml", spec, "/escaped", "x"), "DownloadBundle", types.LifecycleErrorCodeUnknownError, "/escaped"},
@@ -69,10 +68,7 @@ func TestBadBundles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		key := strings.ReplaceAll(tt.name, " ", "-") + ".zip"
-		revision := &types.RevisionLocation{RevisionType: types.RevisionLocationTypeS3, S3Location: &types.S3Location{Bucket: aws.String(bucket), Key: &key, BundleType: types.BundleTypeZip}}
-		if tt.bundle != nil {
-			revision = s.upload(key, tt.bundle)
-		}
+		revision := s.upload(key, tt.bundle)
 		out, err := s.deploy.CreateDeployment(t.Context(), &codedeploy.CreateDeploymentInput{ApplicationName: aws.String("shop"), DeploymentGroupName: aws.String("plain"), Revision: revision})
 		if err != nil {
 			t.Fatal(err)

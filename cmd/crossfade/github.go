@@ -34,7 +34,8 @@ func newGitHubAddTokenCommand() *cobra.Command {
 		Long: `Keep a GitHub token in the server under a name, in place of the one that has the name. The server seals it under its key file and shows it
 nowhere; aws deploy list-git-hub-account-token-names lists the names, and delete-git-hub-account-token deletes one. An account keeps 25.
 
-Deployments do not use the tokens yet: they read public repositories.
+A deployment of a commit uses the token that is named like the repository's owner, else the one named default, else none. The server downloads
+the commit with it, from the source host under revisions.github in the configuration; hosts never see the token.
 
 The token is read from a file and not from the command line, where other users of the machine would see it; - is the standard input.
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"crossfade/internal/deploy"
@@ -99,6 +100,9 @@ func (s *Service) deploymentInfo(ctx context.Context, d deploy.Deployment) (*con
 		ComputePlatform:                    new(control.ComputePlatformServer),
 		ExternalId:                         optional(spec.ExternalID),
 		OverrideAlarmConfiguration:         alarmsOut(spec.Alarms),
+	}
+	if st.Delay != "" {
+		out.DeploymentStatusMessages = append(slices.Clone(st.Messages), st.Delay)
 	}
 	if err := s.related(ctx, d, out); err != nil {
 		return nil, err

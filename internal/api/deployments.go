@@ -15,6 +15,25 @@ import (
 // CreateDeployment implements control.Service. It answers when the deployment is durable; which instances take part, and whether it can
 // start at all, is found out afterwards and shown by GetDeployment.
 func (s *Service) CreateDeployment(ctx context.Context, in *control.CreateDeploymentInput) (*control.CreateDeploymentOutput, error) {
+	spec, group, err := s.newDeployment(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.cfg.Engine.Create(ctx, spec)
+	var busy *store.GroupBusyError
+	switch {
+	case errors.As(err, &busy):
+		return nil, wire.Errorf(control.DeploymentLimitExceededException, "The Deployment Group '%s' already has an active Deployment '%s'", group.Name, busy.Active)
+	case errors.Is(err, store.ErrNotFound):
+		return nil, noGroup(group.Name) // deleted meanwhile
+	case err != nil:
+		return nil, fmt.Errorf("create a deployment of %s to %s: %w", group.Application, group.Name, err)
+	}
+	return &control.CreateDeploymentOutput{DeploymentId: &spec.ID}, nil
+}
+
+// newDeployment checks what a caller wants deployed and returns it with everything that it takes over from its group.
+func (s *Service) newDeployment(ctx context.Context, in *control.CreateDeploymentInput) (deploy.Spec, deploy.Group, error) {
 	p := s.check("CreateDeployment", in)
 	p.require(control.DeploymentGroupNameRequiredException, "deploymentGroupName", in.DeploymentGroupName)
 	if in.Revision == nil && !value(in.UpdateOutdatedInstancesOnly) {
@@ -34,29 +53,19 @@ func (s *Service) CreateDeployment(ctx context.Context, in *control.CreateDeploy
 		FileExists:                    string(value(in.FileExistsBehavior)),
 	}
 	if err := p.err(); err != nil {
-		return nil, err
+		return deploy.Spec{}, deploy.Group{}, err
 	}
 	app, group, err := s.group(ctx, *in.ApplicationName, *in.DeploymentGroupName)
 	if err != nil {
-		return nil, err
+		return deploy.Spec{}, deploy.Group{}, err
 	}
 	if err := s.fromGroup(ctx, &spec, app, group, value(in.DeploymentConfigName)); err != nil {
-		return nil, err
+		return deploy.Spec{}, deploy.Group{}, err
 	}
 	if err := s.checkAgainstGroup(ctx, spec, app, group, in); err != nil {
-		return nil, err
+		return deploy.Spec{}, deploy.Group{}, err
 	}
-	_, err = s.cfg.Engine.Create(ctx, spec)
-	var busy *store.GroupBusyError
-	switch {
-	case errors.As(err, &busy):
-		return nil, wire.Errorf(control.DeploymentLimitExceededException, "The Deployment Group '%s' already has an active Deployment '%s'", group.Name, busy.Active)
-	case errors.Is(err, store.ErrNotFound):
-		return nil, noGroup(group.Name) // deleted meanwhile
-	case err != nil:
-		return nil, fmt.Errorf("create a deployment of %s to %s: %w", app.Name, group.Name, err)
-	}
-	return &control.CreateDeploymentOutput{DeploymentId: &spec.ID}, nil
+	return spec, group, nil
 }
 
 func (s *Service) deploymentID() string { return "d-" + s.cfg.IDs.Letters(9) }

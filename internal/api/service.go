@@ -25,6 +25,8 @@ type Caller struct {
 type Engine interface {
 	Create(ctx context.Context, spec deploy.Spec) (engine.Result, error)
 	Do(ctx context.Context, id string, what deploy.What) (engine.Result, error)
+	// Preview finds what a deployment would run on now, changing nothing.
+	Preview(ctx context.Context, spec deploy.Spec) (deploy.Resolved, error)
 }
 
 // Finder finds the instances that a selection picks.

@@ -162,6 +162,11 @@ func text(t testing.TB, quoted string) string {
 	return s
 }
 
+// Preview implements api.Engine.
+func (e *steppedEngine) Preview(ctx context.Context, spec deploy.Spec) (deploy.Resolved, error) {
+	return e.runner.Preview(ctx, spec)
+}
+
 // steppedEngine is the engine's door: an event is decided when it comes, and nothing else happens.
 type steppedEngine struct {
 	mu     sync.Mutex

@@ -134,6 +134,7 @@ type State struct {
 	Error    *ErrorInfo    `json:"error,omitempty"`
 	Rollback *RollbackInfo `json:"rollback,omitempty"`
 	Messages []string      `json:"messages,omitempty"` // deploymentStatusMessages
+	Delay    string        `json:"delay,omitempty"`    // why its instances or its revision could not be found out yet
 
 	Journal int64 `json:"journal"` // number of the last journal line
 	Orders  int64 `json:"orders"`  // counts traffic orders

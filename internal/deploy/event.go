@@ -28,6 +28,9 @@ type (
 		Problem      *ErrorInfo // set: the deployment can't start
 	}
 
+	// Delayed says that the Resolve effect can't be carried out yet, and why; it is being tried again.
+	Delayed struct{ Why string }
+
 	// Wake says that the deployment's WakeAt has come. A Wake too early changes nothing.
 	Wake struct{}
 
@@ -107,6 +110,7 @@ type (
 )
 
 func (Resolved) what()        {}
+func (Delayed) what()         {}
 func (Wake) what()            {}
 func (TargetDue) what()       {}
 func (Acknowledged) what()    {}

@@ -105,6 +105,8 @@ func Step(v View, ev Event) (Transition, error) {
 	switch e := ev.What.(type) {
 	case Resolved:
 		return m.onResolved(e)
+	case Delayed:
+		return m.onDelayed(e)
 	case Wake:
 		return m.onWake()
 	case TargetDue:
@@ -173,6 +175,9 @@ func (m *machine) wakeAt() time.Time {
 	at := m.d.begun().Add(m.d.Spec.Kind.limit())
 	if !st.WaitUntil.IsZero() && st.WaitUntil.Before(at) {
 		at = st.WaitUntil
+	}
+	if late := m.d.begun().Add(resolveLimit); st.Phase == PhaseResolve && late.Before(at) {
+		at = late
 	}
 	if late := st.SplitAt.Add(EventLimit); st.SplitOrder != 0 && late.Before(at) {
 		at = late

@@ -15,6 +15,7 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 		return refuse(ReasonStale, "the instances are resolved already")
 	}
 	m.clear("", EffectResolve)
+	m.d.State.Delay = ""
 	originals, replacements := separate(m.d.Spec, e)
 	if m.d.Spec.UpdateOutdatedOnly && e.Problem == nil && len(originals) > 0 {
 		if originals = outdated(originals); len(originals) == 0 {
@@ -61,6 +62,17 @@ func outdated(found []Selected) []Selected {
 		}
 	}
 	return old
+}
+
+// onDelayed remembers what keeps the deployment from starting, so that a reader sees it.
+func (m *machine) onDelayed(e Delayed) (Transition, error) {
+	st := &m.d.State
+	if st.Phase != PhaseResolve || st.Waiting || st.Ending != nil || st.Delay == e.Why {
+		return refuse(ReasonStale, "nothing is delayed, or it is known already")
+	}
+	st.Delay = e.Why
+	m.note("", "can't start yet: "+e.Why)
+	return m.done()
 }
 
 // separate keeps an instance from being in both environments. While the group has no environment of its own, its filters may well select

@@ -10,6 +10,8 @@ const (
 	PickUpLimit  = 5 * time.Minute // an event not taken by the agent
 	EventLimit   = time.Hour       // an event that runs, also a load balancer's
 	inPlaceLimit = 8 * time.Hour
+	// resolveLimit is how long finding the instances and the revision may take, a copied Auto Scaling group and a download included.
+	resolveLimit = 90 * time.Minute
 	// blueGreenLimit is two waits of 48 hours and 13 events of an hour.
 	blueGreenLimit = 109 * time.Hour
 )
@@ -129,6 +131,12 @@ func (m *machine) onWake() (Transition, error) {
 	switch {
 	case !m.at.Before(m.d.begun().Add(limit)) && st.Phase != PhaseTerminate:
 		m.end(StatusFailed, ErrorInfo{CodeTimeout, fmt.Sprintf("The deployment did not end within %s, the longest that one of its kind may take; it was at %s.", limit, m.d.where())}, RollbackOnFailure)
+	case st.Phase == PhaseResolve && !m.at.Before(m.d.begun().Add(resolveLimit)):
+		why := st.Delay
+		if why == "" {
+			why = "nobody answered."
+		}
+		m.end(StatusFailed, ErrorInfo{CodeTimeout, fmt.Sprintf("The deployment's instances and revision could not be found out within %s: %s", resolveLimit, why)}, "")
 	case due && st.Phase == PhaseReadyWait && m.d.Spec.BlueGreen.ReadyAction == ReadyStop:
 		minutes := m.d.Spec.BlueGreen.ReadyWaitMinutes
 		m.end(StatusStopped, ErrorInfo{CodeTimeout, fmt.Sprintf("The replacement environment was Ready, but ContinueDeployment was not called within the %d minutes that the deployment group allows, so the deployment was stopped; the original environment keeps serving.", minutes)}, "")

@@ -18,6 +18,8 @@ import (
 const (
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 30 * time.Second
+	// sayDelayAfter is how many tries of finding a deployment's instances fail before the deployment says so.
+	sayDelayAfter = 3
 	// observeInterval is how often an effect under way is looked at when nobody says that something changed.
 	observeInterval = time.Second
 )
@@ -132,6 +134,9 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 	}
 	tries := e.tries
 	c.mu.Unlock()
+	if err != nil && tries == sayDelayAfter && e.effect.Key.Kind == deploy.EffectResolve && ctx.Err() == nil {
+		r.post(e.effect.Key.DeploymentID, deploy.Delayed{Why: err.Error() + "; it is tried again."})
+	}
 	if err != nil && ctx.Err() == nil {
 		r.Log.Warn("effect not carried out, will be tried again", "deployment", e.effect.Key.DeploymentID, "instance", e.effect.Key.Target,
 			"effect", string(e.effect.Key.Kind), "tries", tries, "error", err)

@@ -35,14 +35,6 @@ type Revisions interface {
 	Prepare(ctx context.Context, account string, r deploy.Revision) (*deploy.ErrorInfo, error)
 }
 
-// Splitter is a load balancer that shares requests out between environments.
-type Splitter interface {
-	// Split records the wish, durably, before it returns. It fails with traffic.ErrUnknownTargetGroup.
-	Split(ctx context.Context, s traffic.Split) error
-	// SplitOf reports how the data plane shares requests out, one per target group.
-	SplitOf(ctx context.Context, targetGroups []string) ([]traffic.SplitObserved, error)
-}
-
 // Config is what a Runner needs. Splitter, Scaling, Revisions, Alarms and Told may be nil: requests can't be shared out, there are no Auto Scaling groups, revisions are not looked
 // at before hosts fetch them, no alarm exists, nobody is told.
 type Config struct {
@@ -50,7 +42,7 @@ type Config struct {
 	Clock     Clock
 	Agents    Agents
 	Router    traffic.Router
-	Splitter  Splitter
+	Splitter  traffic.Splitter
 	Fleet     fleet.Fleet
 	Scaling   fleet.Scaling
 	Revisions Revisions

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"crossfade/internal/sigv4"
+	"crossfade/internal/wire/control"
 )
 
 // Client calls the operator's operations of a server.
@@ -23,8 +24,8 @@ type Client struct {
 	Now        func() time.Time
 }
 
-// maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 1 << 20
+// maxAnswer bounds what is read of an answer, in bytes. The largest is a plan for the largest fleet.
+const maxAnswer = 32 << 20
 
 // Refusal is the server's answer other than success.
 type Refusal struct {
@@ -60,6 +61,15 @@ func (c *Client) AddGitHubToken(ctx context.Context, in AddGitHubTokenInput) err
 		return fmt.Errorf("add GitHub token: %w", err)
 	}
 	return nil
+}
+
+// PlanDeployment asks what a deployment would do.
+func (c *Client) PlanDeployment(ctx context.Context, in *control.CreateDeploymentInput) (PlanOutput, error) {
+	var out PlanOutput
+	if err := c.call(ctx, planDeployment, in, &out); err != nil {
+		return PlanOutput{}, fmt.Errorf("plan deployment: %w", err)
+	}
+	return out, nil
 }
 
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {

@@ -39,6 +39,8 @@ type Service struct {
 	Instances Instances
 	Keys      Keys
 	Tokens    Tokens
+	Plans     Plans
+	Bundles   Bundles
 	Region    string
 }
 
@@ -53,6 +55,7 @@ func Describe(s *Service) wire.Service {
 				control.IamUserArnAlreadyRegisteredException, control.InvalidIamUserArnException,
 				control.TagRequiredException, control.InvalidTagException, control.TagLimitExceededException, control.InstanceLimitExceededException,
 				control.InstanceNotRegisteredException),
+			wire.Op(planDeployment, s.PlanDeployment, planErrors()...),
 			wire.Void(removeHost, s.RemoveHost, control.InstanceNameRequiredException, control.InvalidInstanceNameException),
 			wire.Void(addToken, s.AddGitHubToken,
 				control.GitHubAccountTokenNameRequiredException, control.InvalidGitHubAccountTokenNameException,

@@ -43,6 +43,17 @@ type systemClock func() time.Time
 
 func (c systemClock) Now() time.Time { return c() }
 
+// parts is what the services behind the endpoint are made of.
+type parts struct {
+	database  *sqlite.Store
+	secret    []byte // derives keys
+	keys      *auth.Keys
+	sealer    *auth.Sealer // of GitHub tokens
+	instances fleet.Fleet
+	mailbox   *hostapi.Mailbox
+	revisions revisions
+}
+
 // assemble opens the data directory and makes all parts behind the endpoint.
 func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Metrics) error {
 	database, err := sqlite.Open(ctx, o.Config.Data, o.Log.With("part", "store"))
@@ -77,13 +88,13 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	mailbox := hostapi.NewMailbox(clock)
 	instances := fleet.Registered{Instances: database}
 	s.engine, err = engine.Start(ctx, engine.Config{
-		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Fleet: instances,
+		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances,
 		Revisions: revisions.preparer, Log: o.Log.With("part", "engine"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
-	services, authorize, err := s.services(o, database, secret, sealer, keys, instances, mailbox)
+	services, authorize, err := s.services(o, parts{database, secret, keys, sealer, instances, mailbox, revisions})
 	if err != nil {
 		return err
 	}
@@ -93,12 +104,12 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 }
 
 // services makes what the endpoint answers to in JSON.
-func (s *Server) services(o Options, database *sqlite.Store, secret []byte, sealer *auth.Sealer, keys *auth.Keys, instances fleet.Fleet, mailbox *hostapi.Mailbox) ([]wire.Service, authorizer, error) {
-	tokenKey, err := auth.Derive(secret, purposeTokens)
+func (s *Server) services(o Options, p parts) ([]wire.Service, authorizer, error) {
+	tokenKey, err := auth.Derive(p.secret, purposeTokens)
 	if err != nil {
 		return nil, nil, err
 	}
-	commandKey, err := auth.Derive(secret, purposeCommands)
+	commandKey, err := auth.Derive(p.secret, purposeCommands)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,17 +118,19 @@ func (s *Server) services(o Options, database *sqlite.Store, secret []byte, seal
 		return nil, nil, err
 	}
 	controlAPI, err := api.New(api.Config{
-		Store: database, Engine: s.engine, Fleet: instances, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
-		Sealer: sealer,
+		Store: p.database, Engine: s.engine, Fleet: p.instances, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
+		Sealer: p.sealer,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	hostAPI := hostapi.New(hostapi.Config{
-		Mailbox: mailbox, Engine: s.engine, Store: database, Signer: signer, Key: commandKey, Region: o.Config.Region,
+		Mailbox: p.mailbox, Engine: s.engine, Store: p.database, Signer: signer, Key: commandKey, Region: o.Config.Region,
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})
-	operations := &operator.Service{Instances: controlAPI, Keys: keys, Tokens: controlAPI, Region: o.Config.Region}
+	operations := &operator.Service{
+		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Region: o.Config.Region,
+	}
 	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI), nil
 }
 

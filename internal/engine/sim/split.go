@@ -13,7 +13,7 @@ type split struct {
 	from            time.Time
 }
 
-// Split implements engine.Splitter.
+// Split implements traffic.Splitter.
 func (r *router) Split(_ context.Context, s traffic.Split) error {
 	if s.Generation < r.split.wanted.Generation {
 		return nil
@@ -24,7 +24,7 @@ func (r *router) Split(_ context.Context, s traffic.Split) error {
 	return nil
 }
 
-// SplitOf implements engine.Splitter.
+// SplitOf implements traffic.Splitter.
 func (r *router) SplitOf(context.Context, []string) ([]traffic.SplitObserved, error) {
 	r.settleSplit()
 	o := r.split.inForce

@@ -17,12 +17,13 @@ type watch struct {
 	ended     map[string]deploy.Status
 	told      map[string][]deploy.Moment // of the deployment itself
 	began     map[string]bool            // deployment/target/turn: a script was run
+	reached   map[string]int
 }
 
 func (w *watch) init() {
 	*w = watch{
 		succeeded: map[string]bool{}, executed: map[string]bool{}, waits: map[string]int{}, ended: map[string]deploy.Status{},
-		told: map[string][]deploy.Moment{}, began: map[string]bool{},
+		told: map[string][]deploy.Moment{}, began: map[string]bool{}, reached: map[string]int{},
 	}
 }
 
@@ -37,6 +38,7 @@ func (w *world) onApplied(t deploy.Transition) {
 		w.watch.ended[id] = d.State.Status
 	}
 	w.checkNotices(t)
+	w.reach(t)
 	for _, l := range t.Journal() {
 		if l.Event != "" && l.To == string(deploy.EventSucceeded) {
 			key := fmt.Sprintf("%s/%s/%s", id, l.Target, l.Event)
@@ -84,6 +86,46 @@ func (w *world) onExecution(e deploy.Effect) {
 				w.fail("%s runs %s on %s in the middle of what %s does there", e.Key.DeploymentID, e.Command.Event, t.ID, id)
 			}
 		}
+	}
+}
+
+// reached is what histories must come through now and then, or the simulation proves nothing about it.
+var reached = []string{
+	"shift in steps", "a later step", "shift rolled back", "a second zone", "a zone watched", "turn waited for", "turn came", "alarm stopped",
+	"alarms unreadable", "group copied", "copy adopted", "host held by another", "beside", "instance unhealthy", "in-place rollback",
+}
+
+// Reached is the names in Outcome.Reached.
+func Reached() []string { return slices.Clone(reached) }
+
+// reach counts what a transition shows to have been reached.
+func (w *world) reach(t deploy.Transition) {
+	d := t.Deployment()
+	st, kind := d.State, d.Spec.Kind
+	count := func(name string, when bool) {
+		if when {
+			w.watch.reached[name]++
+		}
+	}
+	over := st.Status.Terminal()
+	count("shift in steps", over && st.Status == deploy.StatusSucceeded && kind == deploy.KindBlueGreenShift)
+	count("a later step", st.Phase == deploy.PhaseShift && d.Spec.Routing != nil && st.Percent > d.Spec.Routing.Percentage)
+	count("shift rolled back", over && kind == deploy.KindBlueGreenShiftRollback)
+	count("a second zone", st.Zone > 0)
+	count("a zone watched", len(st.Zones) > 0 && st.Phase == deploy.PhaseDeploy && !st.WaitUntil.IsZero())
+	count("turn waited for", st.Waiting)
+	count("turn came", t.Respecified())
+	count("alarm stopped", st.Error != nil && st.Error.Code == deploy.CodeAlarmActive)
+	count("alarms unreadable", st.Error != nil && strings.Contains(st.Error.Message, "alarms could not be read"))
+	count("group copied", d.Spec.Copies() && st.Replacements > 0)
+	count("copy adopted", t.Group() != nil && t.Group().AutoScalingGroups != nil)
+	count("beside", over && d.Spec.Beside())
+	count("in-place rollback", over && d.Spec.RollbackOf != "" && !kind.BlueGreen())
+	for _, l := range t.Journal() {
+		count("host held by another", strings.Contains(l.Text, " has the host of instance "))
+	}
+	for _, c := range t.Instances() {
+		count("instance unhealthy", !c.Succeeded)
 	}
 }
 
@@ -170,6 +212,25 @@ func (w *world) checkServing() {
 	}
 	if serving < need {
 		w.fail("only %d targets serve, %d must: %s", serving, need, w.describe())
+	}
+}
+
+// checkSplit holds that a replacement that is given its share in steps has none before, never more than the step says, and that nothing of the
+// sharing is left after a success.
+func (w *world) checkSplit() {
+	r, ok := w.store.deployments[w.spec.ID]
+	if !ok || w.spec.Kind != deploy.KindBlueGreenShift || r.d.State.Originals == 0 {
+		return
+	}
+	w.router.settleSplit()
+	st, inForce := r.d.State, w.router.split.inForce
+	switch {
+	case st.Phase == deploy.PhaseReroute && (inForce.Environment != w.spec.ID || inForce.Percent != 0):
+		w.fail("the replacement is registered while the sharing is %+v", inForce)
+	case st.Phase == deploy.PhaseShift && (inForce.Environment != w.spec.ID || inForce.Percent > st.Percent):
+		w.fail("the replacement should have at most %d %%, and the sharing is %+v", st.Percent, inForce)
+	case st.Status == deploy.StatusSucceeded && inForce.Environment != "":
+		w.fail("the deployment succeeded and the sharing is %+v", inForce)
 	}
 }
 

@@ -32,6 +32,8 @@ type Outcome struct {
 	Crashes     int
 	Rollbacks   int
 	Executions  int // lifecycle events that hosts executed
+	// Reached counts what the history came through, by name; see reached in invariants.go.
+	Reached map[string]int
 }
 
 // maxSteps bounds a history; one that needs more never ends.
@@ -153,6 +155,7 @@ func (w *world) play() error {
 			}
 		}
 		w.checkServing()
+		w.checkSplit()
 		if w.deliver() || w.poll() || w.deploy() || w.operate() || worked {
 			continue
 		}
@@ -219,7 +222,7 @@ func (w *world) describe() string {
 }
 
 func (w *world) outcome() Outcome {
-	o := Outcome{Deployments: map[string]deploy.Status{}, Steps: w.steps, Crashes: w.crashes, Executions: w.executions}
+	o := Outcome{Deployments: map[string]deploy.Status{}, Steps: w.steps, Crashes: w.crashes, Executions: w.executions, Reached: w.watch.reached}
 	for id, r := range w.store.deployments {
 		o.Deployments[id] = r.d.State.Status
 		if r.d.Spec.RollbackOf != "" {

@@ -32,7 +32,7 @@ func TestHistories(t *testing.T) {
 		next     atomic.Uint64
 		mu       sync.Mutex
 		statuses = map[deploy.Status]int{}
-		total    sim.Outcome
+		total    = sim.Outcome{Reached: map[string]int{}}
 		wg       sync.WaitGroup
 	)
 	for range runtime.GOMAXPROCS(0) {
@@ -51,16 +51,25 @@ func TestHistories(t *testing.T) {
 				total.Crashes += o.Crashes
 				total.Rollbacks += o.Rollbacks
 				total.Executions += o.Executions
+				for name, n := range o.Reached {
+					total.Reached[name] += n
+				}
 				mu.Unlock()
 			}
 		})
 	}
 	wg.Wait()
 	t.Logf("%d histories: %v, %d steps, %d crashes, %d rollbacks, %d executions", *histories, statuses, total.Steps, total.Crashes, total.Rollbacks, total.Executions)
+	t.Logf("reached: %v", total.Reached)
 	// A simulation that never reaches an end proves nothing about it.
 	for _, s := range []deploy.Status{deploy.StatusSucceeded, deploy.StatusFailed, deploy.StatusStopped} {
 		if !t.Failed() && statuses[s] < *histories/100 {
 			t.Errorf("only %d of the deployments ended %s: the simulation does not reach it", statuses[s], s)
+		}
+	}
+	for _, name := range sim.Reached() {
+		if !t.Failed() && total.Reached[name] == 0 {
+			t.Errorf("no history came to %q", name)
 		}
 	}
 	if !t.Failed() && (total.Crashes == 0 || total.Rollbacks == 0) {

@@ -1,7 +1,9 @@
 package deploy_test
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ type world struct {
 	targets []deploy.Target
 	effects map[deploy.EffectKey]deploy.Effect
 	lines   []deploy.Line
+	notices []deploy.Notice
 	group   *deploy.GroupChange
 	spawned *deploy.Transition
 }
@@ -50,7 +53,9 @@ func (w *world) apply(tr deploy.Transition) {
 		return
 	}
 	w.d = tr.Deployment()
-	w.targets = append(w.targets, tr.NewTargets()...)
+	if w.targets = append(w.targets, tr.NewTargets()...); len(tr.NewTargets()) > 0 {
+		slices.SortFunc(w.targets, func(a, b deploy.Target) int { return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID)) })
+	}
 	for _, changed := range tr.Targets() {
 		for i := range w.targets {
 			if w.targets[i].ID == changed.ID {
@@ -79,6 +84,7 @@ func (w *world) apply(tr deploy.Transition) {
 		}
 	}
 	w.lines = append(w.lines, tr.Journal()...)
+	w.notices = append(w.notices, tr.Notices()...)
 	if tr.Group() != nil {
 		w.group = tr.Group()
 	}

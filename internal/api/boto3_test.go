@@ -206,14 +206,3 @@ func TestEveryRefusalThroughBoto3(t *testing.T) {
 		}
 	}
 }
-
-// TestQuotasThroughBoto3 does the same in an account that is full.
-func TestQuotasThroughBoto3(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := newBoto(t, w.serve())
-	w.fill()
-	for operation, r := range overQuota {
-		b.refuses(operation, r.body, r.want)
-	}
-}

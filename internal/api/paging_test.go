@@ -72,7 +72,7 @@ func TestPagesFitTogether(t *testing.T) {
 			w := newWorld(t)
 			w.stock(blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60))
 			// Of four numbers two stay, one comes and one goes, between the first page and the second.
-			const numbers = 260
+			const numbers = 160
 			for n := range numbers {
 				if n%4 != 1 {
 					l.add(w, n)

@@ -56,6 +56,13 @@ func TestQuotas(t *testing.T) {
 		}
 	}
 
+	t.Run("through boto3", func(t *testing.T) {
+		b := newBoto(t, w.serve())
+		for operation, r := range overQuota {
+			b.refuses(operation, r.body, r.want)
+		}
+	})
+
 	// The same applications in pages: each once, in order.
 	var names []string
 	token := ""

@@ -41,3 +41,38 @@ func TestSettled(t *testing.T) {
 		})
 	}
 }
+
+func TestSplitSettled(t *testing.T) {
+	t.Parallel()
+	see := func(environments ...string) []traffic.SplitObserved {
+		var all []traffic.SplitObserved
+		for i, e := range environments {
+			all = append(all, traffic.SplitObserved{TargetGroup: string(rune('a' + i)), Environment: e, Percent: 10})
+		}
+		return all
+	}
+	want := func(environment string, percent int) traffic.Split {
+		return traffic.Split{TargetGroups: []string{"a", "b"}, Environment: environment, Percent: percent}
+	}
+	for name, c := range map[string]struct {
+		want     traffic.Split
+		observed []traffic.SplitObserved
+		settled  bool
+	}{
+		"in force everywhere":             {want("d", 10), see("d", "d"), true},
+		"in force in one":                 {want("d", 10), see("d", ""), false},
+		"one was not observed":            {want("d", 10), see("d"), false},
+		"another percentage":              {want("d", 11), see("d", "d"), false},
+		"another environment":             {want("e", 10), see("d", "d"), false},
+		"ended, whatever the percentages": {want("", 50), see("", ""), true},
+		"ended in one":                    {want("", 0), see("", "d"), false},
+		"no groups":                       {traffic.Split{Environment: "d"}, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := traffic.SplitSettled(c.want, c.observed); got != c.settled {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}

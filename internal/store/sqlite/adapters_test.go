@@ -8,6 +8,7 @@ import (
 
 	"crossfade/internal/auth"
 	"crossfade/internal/store/sqlite"
+	"crossfade/internal/traffic"
 	"crossfade/internal/traffic/builtin"
 )
 
@@ -84,6 +85,35 @@ func TestRegistrations(t *testing.T) {
 	}
 	got, err := sqlite.Registrations[builtin.Registration](open(t, dir)).Load(ctx)
 	if want := []builtin.Registration{one, two}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestSplits(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	dir := t.TempDir()
+	s := open(t, dir)
+	registry := sqlite.Registrations[builtin.Registration](s)
+	if got, err := registry.LoadSplits(ctx); err != nil || len(got) != 0 {
+		t.Fatalf("an empty registry has %+v, %v", got, err)
+	}
+	api := traffic.SplitObserved{TargetGroup: "api", Environment: "d-1", Percent: 100, Generation: 1 << 60}
+	web := traffic.SplitObserved{TargetGroup: "web", Environment: "d-2", Percent: 10, Generation: 2}
+	for _, save := range [][]traffic.SplitObserved{nil, {web, api}} {
+		if err := registry.SaveSplits(ctx, save); err != nil {
+			t.Fatal(err)
+		}
+	}
+	web = traffic.SplitObserved{TargetGroup: "web", Generation: 3}
+	if err := registry.SaveSplits(ctx, []traffic.SplitObserved{web}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := sqlite.Registrations[builtin.Registration](open(t, dir)).LoadSplits(ctx)
+	if want := []traffic.SplitObserved{api, web}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

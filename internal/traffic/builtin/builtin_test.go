@@ -25,6 +25,8 @@ type memory struct {
 	splits map[string]traffic.SplitObserved
 	fail   error
 	saves  int
+
+	failSplits error // of loading
 }
 
 func (m *memory) Load(context.Context) ([]builtin.Registration, error) {
@@ -49,7 +51,7 @@ func (m *memory) Save(_ context.Context, registrations []builtin.Registration) e
 func (m *memory) LoadSplits(context.Context) ([]traffic.SplitObserved, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Collect(maps.Values(m.splits)), nil
+	return slices.Collect(maps.Values(m.splits)), m.failSplits
 }
 
 func (m *memory) SaveSplits(_ context.Context, splits []traffic.SplitObserved) error {
@@ -148,8 +150,16 @@ func TestNothingIsDoneThatIsNotSaved(t *testing.T) {
 	if err != nil || observed[0].State != traffic.StateAbsent || observed[0].Generation != 0 {
 		t.Errorf("got %+v %v", observed, err)
 	}
+	split := traffic.Split{TargetGroups: []string{"blue", "green"}, Environment: "d-1", Percent: 10, Generation: 1}
+	if err := r.Split(t.Context(), split); err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("got %v", err)
+	}
+	shares, err := r.SplitOf(t.Context(), split.TargetGroups)
+	if err != nil || shares[0] != (traffic.SplitObserved{TargetGroup: "blue"}) {
+		t.Errorf("got %+v %v", shares, err)
+	}
 	m.fail = nil
-	if err := r.MakeSo(t.Context(), want); err != nil {
+	if err := errors.Join(r.MakeSo(t.Context(), want), r.Split(t.Context(), split)); err != nil {
 		t.Error(err)
 	}
 }
@@ -165,6 +175,15 @@ func TestKnownWishIsNotSavedAgain(t *testing.T) {
 		}
 	}
 	if m.saves != 1 {
+		t.Errorf("saved %d times", m.saves)
+	}
+	split := traffic.Split{TargetGroups: []string{"blue", "green"}, Environment: "d-1", Percent: 10, Generation: 1}
+	for range 3 {
+		if err := r.Split(t.Context(), split); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if m.saves != 2 {
 		t.Errorf("saved %d times", m.saves)
 	}
 }
@@ -188,21 +207,22 @@ func TestRegistrationsOfVanishedTargetGroupsAreKept(t *testing.T) {
 	t.Parallel()
 	m := newMemory()
 	m.saved[[2]string{"old", "i-1"}] = builtin.Registration{TargetGroup: "old", Instance: "i-1", Address: "127.0.0.1:9", In: true, Generation: 1}
+	m.splits["old"] = traffic.SplitObserved{TargetGroup: "old", Environment: "d-1", Percent: 10, Generation: 1}
 	boot(t, m)
-	if len(m.saved) != 1 {
-		t.Errorf("got %v", m.saved)
+	if len(m.saved) != 1 || len(m.splits) != 1 {
+		t.Errorf("got %v %v", m.saved, m.splits)
 	}
 }
 
 func TestLoadError(t *testing.T) {
 	t.Parallel()
-	m := newMemory()
-	m.fail = errors.New("disk gone")
-	b, err := lb.New(config(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := builtin.New(t.Context(), b, m, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("no error")
+	for name, broken := range map[string]*memory{"registrations": {fail: errors.New("disk gone")}, "splits": {failSplits: errors.New("disk gone")}} {
+		b, err := lb.New(config(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := builtin.New(t.Context(), b, broken, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -34,6 +34,17 @@ func Run(t *testing.T, make func(t *testing.T) *Fixture) {
 			claim(t, make(t))
 		})
 	}
+	for name, claim := range splits() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := make(t)
+			if _, ok := f.Router.(traffic.Splitter); !ok {
+				t.Log("this driver does not share requests out")
+				return
+			}
+			claim(t, f)
+		})
+	}
 }
 
 func unknownGroup(t *testing.T, f *Fixture) {

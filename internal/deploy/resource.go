@@ -242,6 +242,9 @@ func (i Instance) Host() string {
 // AddressTag is the tag that overrides the address at which an instance serves: an IP, or IP:port.
 const AddressTag = "crossfade:address"
 
+// ZoneTag is the tag that names the availability zone of a registered instance.
+const ZoneTag = "crossfade:zone"
+
 // WhenBusyTag is the tag of a deployment group that says what becomes of a deployment that is created while the group has an unfinished one.
 // With the value WhenBusyQueue it waits its turn; otherwise it is refused, as CodeDeploy does.
 const (

@@ -22,6 +22,10 @@ type Instances interface {
 
 var _ Fleet = Registered{}
 
+func instance(i deploy.Instance) Instance {
+	return Instance{Name: i.Name, ARN: i.ARN, Host: i.Host(), Zone: i.Tags[deploy.ZoneTag]}
+}
+
 // Find implements Fleet. EC2 filters match registered instances too: they are the only instances that there are.
 func (r Registered) Find(ctx context.Context, account string, s deploy.Selection) ([]Instance, error) {
 	if s.Empty() {
@@ -34,7 +38,7 @@ func (r Registered) Find(ctx context.Context, account string, s deploy.Selection
 	var found []Instance
 	for _, i := range all {
 		if s.MatchesInstance(i.Tags) {
-			found = append(found, Instance{Name: i.Name, ARN: i.ARN, Host: i.Host()})
+			found = append(found, instance(i))
 		}
 	}
 	return found, nil
@@ -51,7 +55,7 @@ func (r Registered) Lookup(ctx context.Context, account string, names []string) 
 		if err != nil {
 			return nil, fmt.Errorf("read instance %s: %w", n, err)
 		}
-		found = append(found, Instance{Name: i.Name, ARN: i.ARN, Host: i.Host()})
+		found = append(found, instance(i))
 	}
 	return found, nil
 }

@@ -33,6 +33,7 @@ func execute(ctx context.Context) int {
 	root := newRootCommand(&ran)
 	err := root.ExecuteContext(ctx)
 	var usage *usageError
+	var code exitCode
 	switch {
 	case err == nil:
 		return 0
@@ -40,6 +41,8 @@ func execute(ctx context.Context) int {
 		return exitInterrupted
 	case errors.Is(err, errReported):
 		return exitFailed
+	case errors.As(err, &code):
+		return int(code)
 	}
 	fmt.Fprintln(os.Stderr, "crossfade:", err)
 	if !ran || errors.As(err, &usage) {

@@ -1,0 +1,158 @@
+package follow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"crossfade/internal/sigv4"
+	"crossfade/internal/wire/control"
+)
+
+const (
+	targetPrefix = "CodeDeploy_20141006."
+	signingName  = "codedeploy"
+	batch        = 25 // most targets that one BatchGetDeploymentTargets reads
+	// maxAnswer bounds what is read of an answer, in bytes: a batch of targets with 13 logs of 4 KiB each, escaped, fits.
+	maxAnswer = 16 << 20
+)
+
+// Client reads deployments over the signed control API.
+type Client struct {
+	Endpoint   string // base URL
+	Region     string
+	Credential sigv4.Credential
+	HTTP       *http.Client
+	Now        func() time.Time
+}
+
+// Refusal is the server's final answer other than success.
+type Refusal struct {
+	Code    string
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+
+// passing is an error that may be over at the next try: no connection, no whole answer, or a server in trouble.
+type passing struct{ err error }
+
+func (e *passing) Error() string { return e.err.Error() }
+func (e *passing) Unwrap() error { return e.err }
+
+// Deployment is GetDeployment.
+func (c *Client) Deployment(ctx context.Context, id string) (control.DeploymentInfo, error) {
+	var out control.GetDeploymentOutput
+	if err := c.call(ctx, "GetDeployment", control.GetDeploymentInput{DeploymentId: &id}, &out); err != nil {
+		return control.DeploymentInfo{}, fmt.Errorf("read deployment %s: %w", id, err)
+	}
+	if out.DeploymentInfo == nil || out.DeploymentInfo.Status == nil {
+		return control.DeploymentInfo{}, fmt.Errorf("read deployment %s: the answer of %s has no deployment: is it a Crossfade server?", id, c.Endpoint)
+	}
+	return *out.DeploymentInfo, nil
+}
+
+// TargetIDs lists all targets; none while the deployment has not started.
+func (c *Client) TargetIDs(ctx context.Context, id string) ([]string, error) {
+	var ids []string
+	for in := (control.ListDeploymentTargetsInput{DeploymentId: &id}); ; {
+		var out control.ListDeploymentTargetsOutput
+		err := c.call(ctx, "ListDeploymentTargets", in, &out)
+		var no *Refusal
+		if errors.As(err, &no) && no.Code == string(control.DeploymentNotStartedException) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list the targets of deployment %s: %w", id, err)
+		}
+		ids = append(ids, out.TargetIds...)
+		if out.NextToken == nil {
+			return ids, nil
+		}
+		in.NextToken = out.NextToken
+	}
+}
+
+// Targets reads the named targets of a deployment, in the order of the names.
+func (c *Client) Targets(ctx context.Context, id string, ids []string) ([]control.InstanceTarget, error) {
+	var targets []control.InstanceTarget
+	for some := range slices.Chunk(ids, batch) {
+		var out control.BatchGetDeploymentTargetsOutput
+		if err := c.call(ctx, "BatchGetDeploymentTargets", control.BatchGetDeploymentTargetsInput{DeploymentId: &id, TargetIds: some}, &out); err != nil {
+			return nil, fmt.Errorf("read the targets of deployment %s: %w", id, err)
+		}
+		for _, t := range out.DeploymentTargets {
+			if t.InstanceTarget != nil {
+				targets = append(targets, *t.InstanceTarget)
+			}
+		}
+	}
+	return targets, nil
+}
+
+// Minimum is the minimum of healthy hosts of a deployment config, or nil when there is none of the name any more.
+func (c *Client) Minimum(ctx context.Context, config string) (*control.MinimumHealthyHosts, error) {
+	var out control.GetDeploymentConfigOutput
+	err := c.call(ctx, "GetDeploymentConfig", control.GetDeploymentConfigInput{DeploymentConfigName: &config}, &out)
+	var no *Refusal
+	if errors.As(err, &no) && no.Code == string(control.DeploymentConfigDoesNotExistException) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read deployment config %s: %w", config, err)
+	}
+	if out.DeploymentConfigInfo == nil {
+		return nil, nil
+	}
+	return out.DeploymentConfigInfo.MinimumHealthyHosts, nil
+}
+
+func (c *Client) call(ctx context.Context, operation string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Endpoint, "/")+"/", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	r.Header.Set("X-Amz-Target", targetPrefix+operation)
+	sigv4.Sign(r, c.Credential, c.Region, signingName, sigv4.Hash(body), c.Now())
+	answer, err := c.HTTP.Do(r)
+	if err != nil {
+		return &passing{err}
+	}
+	defer answer.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return &passing{fmt.Errorf("read the answer: %w", err)}
+	case answer.StatusCode >= http.StatusInternalServerError || answer.StatusCode == http.StatusTooManyRequests:
+		return &passing{refusal(answer.Status, content)}
+	case answer.StatusCode != http.StatusOK:
+		return refusal(answer.Status, content)
+	}
+	if err := json.Unmarshal(content, out); err != nil {
+		return fmt.Errorf("the answer is no JSON: is %s a Crossfade server? %w", c.Endpoint, err)
+	}
+	return nil
+}
+
+func refusal(status string, content []byte) error {
+	var said struct {
+		Type    string `json:"__type"`
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal(content, &said); err != nil || said.Type == "" {
+		return errors.New("the server answers " + status)
+	}
+	return &Refusal{Code: said.Type, Message: said.Message}
+}

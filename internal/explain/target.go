@@ -1,0 +1,105 @@
+package explain
+
+import (
+	"slices"
+	"strings"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/wire/control"
+)
+
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+func environment(t control.InstanceTarget) string {
+	switch value(t.InstanceLabel) {
+	case control.TargetLabelBlue:
+		return original
+	case control.TargetLabelGreen:
+		return replacement
+	default:
+		return inPlace
+	}
+}
+
+var (
+	blocks = []deploy.EventName{deploy.BeforeBlockTraffic, deploy.BlockTraffic, deploy.AfterBlockTraffic}
+	allows = []deploy.EventName{deploy.BeforeAllowTraffic, deploy.AllowTraffic, deploy.AfterAllowTraffic}
+)
+
+// stageOf is the stage that an event of a target belongs to. Both environments have allow and block events only where a rollback gives
+// traffic back: there the original is allowed and the replacement blocked.
+func stageOf(t control.InstanceTarget, event string) Stage {
+	e := deploy.EventName(event)
+	switch env := environment(t); {
+	case env == inPlace:
+		return StageDeploy
+	case slices.Contains(allows, e) && env == original:
+		return StageRestore
+	case slices.Contains(allows, e):
+		return StageReroute
+	case slices.Contains(blocks, e) && env == replacement:
+		return StageWithdraw
+	case slices.Contains(blocks, e):
+		return StageBlock
+	default:
+		return StageInstall
+	}
+}
+
+// failedEvent is the event that failed the target: the last failed one, because earlier ones were tolerated.
+func failedEvent(t control.InstanceTarget) (control.LifecycleEvent, bool) {
+	if value(t.Status) != control.TargetStatusFailed {
+		return control.LifecycleEvent{}, false
+	}
+	for _, e := range slices.Backward(t.LifecycleEvents) {
+		if value(e.Status) == control.LifecycleEventStatusFailed {
+			return e, true
+		}
+	}
+	return control.LifecycleEvent{}, false
+}
+
+// currentEvent is what a target under way does or is to do: the first event that has not ended.
+func currentEvent(t control.InstanceTarget) (control.LifecycleEvent, bool) {
+	for _, e := range t.LifecycleEvents {
+		if s := value(e.Status); s == control.LifecycleEventStatusInProgress || s == control.LifecycleEventStatusPending {
+			return e, true
+		}
+	}
+	return control.LifecycleEvent{}, false
+}
+
+// PastReady reports whether a deployment of these targets is past its Ready wait: traffic is being or was moved.
+func PastReady(info control.DeploymentInfo, targets []control.InstanceTarget) bool {
+	if value(info.InstanceTerminationWaitTimeStarted) || value(info.Status) == control.DeploymentStatusSucceeded {
+		return true
+	}
+	for _, t := range targets {
+		for _, e := range t.LifecycleEvents {
+			began := value(e.Status) != control.LifecycleEventStatusPending && value(e.Status) != control.LifecycleEventStatusSkipped
+			if stage := stageOf(t, value(e.LifecycleEventName)); began && (stage == StageReroute || stage == StageBlock) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// tailOf is the last lines of a log.
+func tailOf(log string) []string {
+	log = strings.TrimSpace(log)
+	if log == "" {
+		return nil
+	}
+	lines := strings.Split(log, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], "\r")
+	}
+	return lines[max(0, len(lines)-logLines):]
+}

@@ -196,6 +196,7 @@ func restarted(t *testing.T, percent int, wait time.Duration) (b *bench, v1, v2 
 	t.Helper()
 	c := webConfig()
 	c.Limits.FirstVerdictWait = wait
+	c.TargetGroups[0].HealthCheck.Interval = time.Minute // so that the sick one gets no verdict in the test's time
 	lb, err := New(c, quietLog())
 	if err != nil {
 		t.Fatal(err)

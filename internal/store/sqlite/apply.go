@@ -125,7 +125,7 @@ func (b *batch) apply(t deploy.Transition) error {
 			b.dirty = append(b.dirty, k)
 		}
 	}
-	for _, write := range []func(deploy.Transition) error{b.targets, b.effects, b.journal, b.instances} {
+	for _, write := range []func(deploy.Transition) error{b.targets, b.effects, b.journal, b.instances, b.notices} {
 		if err := write(t); err != nil {
 			return err
 		}

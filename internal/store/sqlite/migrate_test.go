@@ -64,6 +64,9 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			if err := s.PutGitHubToken(t.Context(), store.GitHubToken{Account: "1", Name: "shop"}, 1); err != nil {
 				t.Errorf("what came later: %v", err)
 			}
+			if _, last, err := s.NoticeBounds(t.Context()); err != nil || last != 0 {
+				t.Errorf("what came later: %d, %v", last, err)
+			}
 			if states, err := s.InstanceStates(t.Context(), "g"); err != nil || len(states) != 0 {
 				t.Errorf("what came later: %v, %v", states, err)
 			}

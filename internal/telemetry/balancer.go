@@ -22,6 +22,9 @@ func (m *Metrics) Balancer(read func() lb.Metrics) {
 		active:      description("target_active_requests", "Requests under way.", "target_group", "target"),
 		tries:       description("target_requests_total", "Tries sent to a target.", "target_group", "target"),
 		errors:      description("target_errors_total", "Tries without a whole answer.", "target_group", "target"),
+		percent:     description("split_percent", "Share of the requests that goes to the environment; absent without a split.", "target_group"),
+		sides:       description("split_requests_total", "Tries during splits, by the side that got them.", "target_group", "side"),
+		diverted:    description("split_diverted_total", "Tries that went to the other side than the split had chosen, which had no healthy target.", "target_group"),
 	})
 }
 
@@ -35,11 +38,12 @@ type balancer struct {
 	read                                                       func() lb.Metrics
 	connections, accepted, requests, refused, retried, answers *prometheus.Desc
 	targets, active, tries, errors                             *prometheus.Desc
+	percent, sides, diverted                                   *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
 func (b *balancer) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.connections, b.accepted, b.requests, b.refused, b.retried, b.answers, b.targets, b.active, b.tries, b.errors} {
+	for _, d := range []*prometheus.Desc{b.connections, b.accepted, b.requests, b.refused, b.retried, b.answers, b.targets, b.active, b.tries, b.errors, b.percent, b.sides, b.diverted} {
 		to <- d
 	}
 }
@@ -62,6 +66,14 @@ func (b *balancer) Collect(to chan<- prometheus.Metric) {
 		for class := 1; class < len(l.Answers); class++ {
 			count(b.answers, l.Answers[class], l.Name, strconv.Itoa(class)+"xx")
 		}
+	}
+	for _, s := range m.Splits {
+		if s.Environment != "" {
+			gauge(b.percent, s.Percent, s.TargetGroup)
+		}
+		count(b.sides, s.ToEnvironment, s.TargetGroup, "environment")
+		count(b.sides, s.ToRest, s.TargetGroup, "rest")
+		count(b.diverted, s.Diverted, s.TargetGroup)
 	}
 	// A target that drains and is registered anew is there twice; the collector may show each set of labels once.
 	type sum struct {

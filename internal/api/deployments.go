@@ -92,7 +92,7 @@ func (s *Service) fromGroup(ctx context.Context, spec *deploy.Spec, app deploy.A
 	if configName == "" {
 		configName = g.Settings.Config
 	}
-	config, err := s.configFor(ctx, app.Platform, configName)
+	config, err := s.configFor(ctx, app.Platform, configName, g.Settings.Style)
 	if err != nil {
 		return err
 	}

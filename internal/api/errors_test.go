@@ -246,6 +246,7 @@ var refusals = map[string][]refusal{
 		{`{"applicationName":"none","deploymentGroupName":"prod","revision":` + bundle + `}`, "ApplicationDoesNotExist"},
 		{`{"applicationName":"shop","deploymentGroupName":"none","revision":` + bundle + `}`, "DeploymentGroupDoesNotExist"},
 		{`{` + flat + `,"deploymentConfigName":"none"}`, "DeploymentConfigDoesNotExist"},
+		{`{` + flat + `,"deploymentConfigName":"canary"}`, "InvalidTrafficRoutingConfiguration"},
 		{`{` + flat + `,"deploymentConfigName":"CodeDeployDefault.ECSAllAtOnce"}`, "InvalidDeploymentConfigName"},
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `,"fileExistsBehavior":"RETAIN"}`, "InvalidFileExistsBehavior"},
 		{`{"applicationName":"fn","deploymentGroupName":"alias","revision":` + bundle + `,"ignoreApplicationStopFailures":true}`, "InvalidIgnoreApplicationStopFailuresValue"},
@@ -381,6 +382,7 @@ func groupRefusals(head string) []refusal {
 	list := []refusal{
 		{`"deploymentConfigName":"?"`, "InvalidDeploymentConfigName"},
 		{`"deploymentConfigName":"none"`, "DeploymentConfigDoesNotExist"},
+		{`"deploymentConfigName":"canary"`, "InvalidTrafficRoutingConfiguration"},
 		{`"deploymentConfigName":"CodeDeployDefault.LambdaAllAtOnce"`, "InvalidDeploymentConfigName"},
 		{`"ec2TagFilters":[{"Key":"k"}],"ec2TagSet":{"ec2TagSetList":[[{"Key":"k"}]]}`, "InvalidEC2TagCombination"},
 		{`"onPremisesInstanceTagFilters":[{"Key":"k"}],"onPremisesTagSet":{"onPremisesTagSetList":[[{"Key":"k"}]]}`, "InvalidOnPremisesTagCombination"},
@@ -449,6 +451,8 @@ func groupRefusals(head string) []refusal {
 func (w *world) stockForRefusals() *strings.Replacer {
 	w.t.Helper()
 	w.stock(blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60))
+	w.must("CreateDeploymentConfig", `{"deploymentConfigName":"canary","minimumHealthyHosts":{"type":"HOST_COUNT","value":0},
+		"trafficRoutingConfig":{"type":"TimeBasedCanary","timeBasedCanary":{"canaryPercentage":10,"canaryInterval":5}}}`)
 	w.must("RegisterOnPremisesInstance", `{"instanceName":"session","iamSessionArn":"arn:aws:sts::123456789012:assumed-role/Hosts/session-1"}`)
 	w.must("CreateDeploymentGroup", `{"applicationName":"shop","deploymentGroupName":"scaled","serviceRoleArn":"`+role+`","autoScalingGroups":["brief"]}`)
 	for _, name := range []string{"early", "bad", "doomed", "over"} {

@@ -37,14 +37,21 @@ func groupExists(name string) error {
 	return wire.Errorf(control.DeploymentGroupAlreadyExistsException, "Deployment group already exists: %s", name)
 }
 
-// configFor reads the config that a group or a deployment of the platform names.
-func (s *Service) configFor(ctx context.Context, platform, name string) (deploy.Config, error) {
+// configFor reads the config that a group or a deployment of the platform and the style names. A config that shifts traffic in steps has nothing
+// to do in place, where there is one environment; all would go at once to those who asked for a part.
+func (s *Service) configFor(ctx context.Context, platform, name string, style deploy.Style) (deploy.Config, error) {
 	c, err := s.config(ctx, name)
-	if err == nil && c.Platform != platform {
-		err = wire.Errorf(control.InvalidDeploymentConfigNameException,
+	switch {
+	case err != nil:
+		return c, err
+	case c.Platform != platform:
+		return c, wire.Errorf(control.InvalidDeploymentConfigNameException,
 			"Compute platform of deployment config %s (%s) does not match expected compute platform %s.", name, c.Platform, platform)
+	case c.Routing.InSteps() && style.Type != deploy.StyleBlueGreen:
+		return c, wire.Errorf(control.InvalidTrafficRoutingConfigurationException,
+			"The deployment config %s shifts traffic in steps, which needs two environments; use it with the deployment type BLUE_GREEN.", name)
 	}
-	return c, err
+	return c, nil
 }
 
 // CreateDeploymentGroup implements control.Service.
@@ -70,7 +77,7 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *control.CreateD
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	if _, err := s.configFor(ctx, app.Platform, g.Settings.Config); err != nil {
+	if _, err := s.configFor(ctx, app.Platform, g.Settings.Config, g.Settings.Style); err != nil {
 		return nil, err
 	}
 	if err := s.knownAutoScaling(ctx, control.InvalidAutoScalingGroupException, "autoScalingGroups", in.AutoScalingGroups); err != nil {
@@ -112,8 +119,8 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	if members.config != nil {
-		if _, err := s.configFor(ctx, app.Platform, *members.config); err != nil {
+	if members.config != nil || members.style != nil {
+		if _, err := s.configFor(ctx, app.Platform, result.Config, result.Style); err != nil {
 			return nil, err
 		}
 	}

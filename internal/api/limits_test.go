@@ -211,3 +211,20 @@ func TestListFilters(t *testing.T) {
 		same(t, filter, w.must("ListDeploymentTargets", `{"deploymentId":"`+id+`",`+filter+`}`, "targetIds"), want)
 	}
 }
+
+// TestAGroupThatShiftsInStepsStaysBlueGreen holds that a config and a style which don't fit are refused whichever of them comes last.
+func TestAGroupThatShiftsInStepsStaysBlueGreen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stock(blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60))
+	w.must("CreateDeploymentConfig", `{"deploymentConfigName":"canary","minimumHealthyHosts":{"type":"HOST_COUNT","value":0},
+		"trafficRoutingConfig":{"type":"TimeBasedCanary","timeBasedCanary":{"canaryPercentage":10,"canaryInterval":5}}}`)
+	w.must("CreateDeploymentConfig", `{"deploymentConfigName":"at-once","minimumHealthyHosts":{"type":"HOST_COUNT","value":0},"trafficRoutingConfig":{"type":"AllAtOnce"}}`)
+	head := `{"applicationName":"shop","currentDeploymentGroupName":"prod",`
+	inPlace := `"deploymentStyle":{"deploymentType":"IN_PLACE","deploymentOption":"WITH_TRAFFIC_CONTROL"}`
+	w.must("UpdateDeploymentGroup", head+`"deploymentConfigName":"canary"}`)
+	w.refused("UpdateDeploymentGroup", head+inPlace+`}`, "InvalidTrafficRoutingConfiguration")
+	w.must("UpdateDeploymentGroup", head+inPlace+`,"deploymentConfigName":"at-once"}`)
+	w.refused("UpdateDeploymentGroup", head+`"deploymentConfigName":"canary"}`, "InvalidTrafficRoutingConfiguration")
+	w.refused("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"prod","deploymentConfigName":"canary","revision":`+bundle+`}`, "InvalidTrafficRoutingConfiguration")
+}

@@ -180,3 +180,24 @@ func (l paged) refusesForgeries(w *world, token string) {
 	w.refused(l.operation, withToken(l.body, token), "InvalidNextToken")
 	w.account = account
 }
+
+// TestATokenOfTargetsIsForOneDeployment holds that the token of a deployment's targets is good for these targets, filtered as they were.
+func TestATokenOfTargetsIsForOneDeployment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stock(blueGreenBlock("STOP_DEPLOYMENT", 60, "TERMINATE", 60))
+	for n := range 101 {
+		w.must("RegisterOnPremisesInstance", fmt.Sprintf(`{"instanceName":"a-%03d","iamUserArn":"arn:aws:iam::123456789012:user/a-%03d"}`, n, n))
+		w.must("AddTagsToOnPremisesInstances", fmt.Sprintf(`{"instanceNames":["a-%03d"],"tags":[{"Key":"colour","Value":"blue"}]}`, n))
+	}
+	id := w.deployTo("flat")
+	w.run()
+	other := w.deployTo("prod")
+	w.run()
+	body := `{"deploymentId":"` + id + `"}`
+	token := text(t, w.must("ListDeploymentTargets", body, "nextToken"))
+	same(t, "rest", w.must("ListDeploymentTargets", withToken(body, token)), `{"targetIds":["a-100","blue-1","blue-2"]}`)
+	w.refused("ListDeploymentInstances", withToken(body, token), "InvalidNextToken")
+	w.refused("ListDeploymentTargets", withToken(`{"deploymentId":"`+other+`"}`, token), "InvalidNextToken")
+	w.refused("ListDeploymentTargets", withToken(`{"deploymentId":"`+id+`","targetFilters":{"TargetStatus":["InProgress"]}}`, token), "InvalidNextToken")
+}

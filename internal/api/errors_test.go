@@ -96,7 +96,7 @@ var refusals = map[string][]refusal{
 	},
 	"BatchGetApplicationRevisions": {
 		{`{}`, "ApplicationNameRequired"}, {`{"applicationName":"shop","revisions":[]}`, "RevisionRequired"},
-		{`{"applicationName":"?","revisions":[` + bundle + `]}`, "InvalidApplicationName"}, {`{"applicationName":"shop","revisions":[null]}`, "InvalidRevision"},
+		{`{"applicationName":"?","revisions":[` + bundle + `]}`, "InvalidApplicationName"}, {`{"applicationName":"shop","revisions":[null]}`, "InvalidRevision"}, {`{"applicationName":"shop","revisions":[{}]}`, "InvalidRevision"},
 		{`{"applicationName":"shop","revisions":[` + strings.Repeat(bundle+",", 25) + bundle + `]}`, "BatchLimitExceeded"},
 		{`{"applicationName":"none","revisions":[` + bundle + `]}`, "ApplicationDoesNotExist"},
 	},

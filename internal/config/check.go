@@ -50,6 +50,9 @@ func (c Config) check() *problem {
 	if p := c.Revisions.GitHub.check(c.InsecurePlainHTTP); p != nil {
 		return p
 	}
+	if p := checkFleets(c.Fleets); p != nil {
+		return p
+	}
 	return c.checkTransport()
 }
 

@@ -168,6 +168,9 @@ func (l layer) decode(c *Config) error {
 	if l.values.Exists("revisions.external") {
 		c.Revisions.External = nil
 	}
+	if l.values.Exists("fleets") {
+		c.Fleets = nil
+	}
 	var seen mapstructure.Metadata
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: c, TagName: "koanf", Metadata: &seen, WeaklyTypedInput: !l.strict, DecodeHook: decodeDuration,

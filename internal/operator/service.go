@@ -9,6 +9,7 @@ import (
 
 	"crossfade/internal/api"
 	"crossfade/internal/auth"
+	"crossfade/internal/fleet"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire"
 	"crossfade/internal/wire/control"
@@ -34,13 +35,14 @@ type Tokens interface {
 	AddGitHubAccountToken(ctx context.Context, name, token string) error
 }
 
-// Service carries the operations out. All members are required.
+// Service carries the operations out. All members are required but Fleets: without them there are none.
 type Service struct {
 	Instances Instances
 	Keys      Keys
 	Tokens    Tokens
 	Plans     Plans
 	Bundles   Bundles
+	Fleets    fleet.Sizes
 	Region    string
 }
 
@@ -49,7 +51,7 @@ func Describe(s *Service) wire.Service {
 	return wire.Service{
 		Name: "Crossfade", TargetPrefixes: []string{targetPrefix}, SigningNames: []string{SigningName},
 		Status: func(wire.Code) int { return http.StatusBadRequest },
-		Operations: []wire.Operation{
+		Operations: append(fleetOperations(s),
 			wire.Op(addHost, s.AddHost,
 				control.InstanceNameRequiredException, control.InvalidInstanceNameException, control.InstanceNameAlreadyRegisteredException,
 				control.IamUserArnAlreadyRegisteredException, control.InvalidIamUserArnException,
@@ -60,7 +62,7 @@ func Describe(s *Service) wire.Service {
 			wire.Void(addToken, s.AddGitHubToken,
 				control.GitHubAccountTokenNameRequiredException, control.InvalidGitHubAccountTokenNameException,
 				control.InvalidGitHubAccountTokenException, api.GitHubAccountTokenLimitExceeded),
-		},
+		),
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package alarm is the port to the alarms that stop deployments: which of the named ones are raised now.
 //
-// It owns the contract. Drivers answer when they are asked and keep nothing; the engine decides when to ask and what an answer means.
+// It owns the contract, and the joining of several sources into one. Drivers answer when they are asked and keep nothing; the engine decides when
+// to ask and what an answer means. A source is safe for concurrent use, answers or gives up within a bounded time, and owns no goroutine.
 package alarm
 
 import (
@@ -28,6 +29,7 @@ var (
 
 // Source tells the state of alarms.
 type Source interface {
-	// States returns the state of each of the named alarms that there is. A name that is not in the answer does not exist.
+	// States returns the state of each of the named alarms that there is. A name that is not in the answer does not exist. An error says that
+	// the state of at least one is not known, and comes without an answer, unless another of them is in ALARM: see [Answer].
 	States(ctx context.Context, names []string) (map[string]State, error)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,29 +11,36 @@ import (
 	"crossfade/internal/explain/follow"
 )
 
+// explainTimeout bounds the reading, of a deployment to thousands of instances too.
+const explainTimeout = 2 * time.Minute
+
 func newExplainCommand() *cobra.Command {
 	var at reach
 	var output string
 	c := &cobra.Command{
 		Use: "explain DEPLOYMENT_ID", Short: "Say why a deployment failed, was stopped or waits, and what to do next", Args: cobra.ExactArgs(1),
-		Long: `Say why a deployment failed, was stopped or waits: the chain from the deployment over the environment, the instance and the lifecycle event to
-the cause, with the last lines of the log and what to do next. A failure for health shows the arithmetic; a waiting deployment shows what it
-waits for and the command that ends the wait.
+		Long: `Say why a deployment failed, was stopped or waits: the chain from the deployment over the stage, the instance and the lifecycle event to the
+cause, with the last lines of the log and what to do next. A failure for health shows the arithmetic: how many instances succeeded and
+failed, and how many the deployment config needs. A waiting deployment shows what it waits for, since when, and the command that ends the wait.
+
+  0  it is explained, whatever became of it
+  1  it can't be read: there is no such deployment, the key may not read it, or the server does not answer
+  2  the command line or the environment is wrong
 
 ` + reachHelp,
-		Example: "  crossfade explain d-ABCDEFGH1\n  crossfade explain d-ABCDEFGH1 --output json",
+		Example: `  crossfade explain d-ABCDEFGH1
+  crossfade explain d-ABCDEFGH1 --output json | jq -r '.failures[] | .instance + " " + .cause'`,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, options, err := at.reader(os.Environ())
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
+			ctx, cancel := context.WithTimeout(c.Context(), explainTimeout)
 			defer cancel()
-			in, err := readDeployment(ctx, client, args[0])
+			in, err := follow.Read(ctx, client, args[0], options)
 			if err != nil {
 				return err
 			}
-			in.Options = options
 			x := explain.Explain(in)
 			return print(c.OutOrStdout(), output, x, x.WriteText)
 		},
@@ -40,24 +48,4 @@ waits for and the command that ends the wait.
 	at.addFlags(c)
 	addOutputFlag(c, &output)
 	return c
-}
-
-// readDeployment reads all that explaining a deployment needs.
-func readDeployment(ctx context.Context, client *follow.Client, id string) (explain.Input, error) {
-	info, err := client.Deployment(ctx, id)
-	if err != nil {
-		return explain.Input{}, err
-	}
-	in := explain.Input{Info: info}
-	ids, err := client.TargetIDs(ctx, id)
-	if err != nil {
-		return in, err
-	}
-	if in.Targets, err = client.Targets(ctx, id, ids); err != nil {
-		return in, err
-	}
-	if info.DeploymentConfigName != nil {
-		in.Minimum, err = client.Minimum(ctx, *info.DeploymentConfigName)
-	}
-	return in, err
 }

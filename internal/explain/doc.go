@@ -1,9 +1,9 @@
-// Package explain says in one place why a deployment failed, was stopped or waits: the chain from the deployment over the environment, the
+// Package explain says in one place why a deployment failed, was stopped or waits: the chain from the deployment over the stage, the
 // instance and the lifecycle event to the cause, the last log lines and what to do next.
 //
-// It is pure: it works on what the control API shows (GetDeployment, BatchGetDeploymentTargets, GetDeploymentConfig), so it needs no right
-// beyond reading and explains deployments of any age. It never calls, reads a clock or prints of its own accord. The API doesn't show which
-// instances were started together, so the chain names the environment and the stage, not the wave.
+// It is pure: it works on what the control API shows, so it needs no right beyond reading and explains deployments of any age. It never
+// calls, reads a clock or prints of its own accord, and may be used by any number of goroutines. Instances are started one by one as places
+// become free, so the chain says as which of its stage an instance was started; there are no waves that a reader could be shown.
 package explain
 
 import (
@@ -17,20 +17,32 @@ import (
 type Input struct {
 	Info    control.DeploymentInfo
 	Targets []control.InstanceTarget
-	// Minimum is the deployment config's; nil when the config is gone, which leaves the minimum out of the arithmetic.
-	Minimum *control.MinimumHealthyHosts
+	// Config is the deployment config; nil when it is gone, which leaves the minimum out of the arithmetic.
+	Config *control.DeploymentConfigInfo
+	// Ahead are the unfinished deployments of the group that a Queued one waits for, the oldest first.
+	Ahead []Ahead
+	// Holders names, for an instance, the other deployment that has its host now: a host serves one deployment at a time.
+	Holders map[string]string
+	Now     time.Time
 	// Options are appended to each command to type, such as "--endpoint-url http://127.0.0.1:8470"; empty: nothing.
 	Options string
 }
 
+// Ahead is a deployment that another one of its group waits for.
+type Ahead struct {
+	DeploymentID string
+	Status       control.DeploymentStatus
+}
+
 // Explanation is the whole chain. Lists are in the order to read them.
 type Explanation struct {
-	DeploymentID string `json:"deploymentId"`
-	Application  string `json:"application"`
-	Group        string `json:"group"`
-	Config       string `json:"config"`
-	Status       string `json:"status"`
-	// Summary is one sentence: how the deployment stands and why.
+	DeploymentID string    `json:"deploymentId"`
+	Application  string    `json:"application"`
+	Group        string    `json:"group"`
+	Config       string    `json:"config"`
+	Status       string    `json:"status"`
+	At           time.Time `json:"at"` // when it was so
+	// Summary says how the deployment stands and why.
 	Summary      string       `json:"summary"`
 	ErrorCode    string       `json:"errorCode,omitempty"`
 	ErrorMessage string       `json:"errorMessage,omitempty"`
@@ -40,6 +52,8 @@ type Explanation struct {
 	Rollback     string       `json:"rollback,omitempty"`
 	Messages     []string     `json:"messages,omitempty"`
 	Next         []string     `json:"next"`
+
+	hints []string // what to do that belongs to no failure, wait or code
 }
 
 // Arithmetic is the count of one stage of a deployment, as its health rule sees it.
@@ -59,15 +73,20 @@ type Failure struct {
 	Instance    string `json:"instance"`
 	Environment string `json:"environment"`
 	Stage       Stage  `json:"stage"`
-	Event       string `json:"event"`
-	Cause       Cause  `json:"cause"`
-	Says        string `json:"says"` // the cause in a sentence
-	ErrorCode   string `json:"errorCode"`
-	Script      string `json:"script,omitempty"`
-	Message     string `json:"message"`
+	// Place says as which instance of its stage it was started, from 1; 0: not known.
+	Place     int    `json:"place,omitempty"`
+	Event     string `json:"event"`
+	Cause     Cause  `json:"cause"`
+	Says      string `json:"says"` // the cause in a sentence
+	ErrorCode string `json:"errorCode"`
+	Script    string `json:"script,omitempty"`
+	Message   string `json:"message"`
 	// Log is the end of what the script wrote, at most logLines lines.
 	Log  []string `json:"log,omitempty"`
 	Next string   `json:"next"`
+
+	at    time.Time     // when it failed
+	limit time.Duration // how long the event had
 }
 
 // Wait is one thing that an unfinished deployment waits for.
@@ -76,12 +95,16 @@ type Wait struct {
 	Instance    string     `json:"instance,omitempty"`
 	Environment string     `json:"environment,omitempty"`
 	Event       string     `json:"event,omitempty"`
+	Since       *time.Time `json:"since,omitempty"`
 	Until       *time.Time `json:"until,omitempty"`   // when it ends by itself; nil: not known or never
 	Command     string     `json:"command,omitempty"` // what ends the wait
 }
 
 // logLines is how many lines of a log are shown.
 const logLines = 10
+
+// shown is how many instances of a kind the text names; the JSON has all.
+const shown = 10
 
 // Cause is what kind of thing went wrong.
 type Cause string
@@ -93,7 +116,8 @@ const (
 	CauseAgentRestarted Cause = "AgentRestarted" // the agent was restarted in the middle of the event
 	CauseScript         Cause = "Script"
 	CauseScriptTimeout  Cause = "ScriptTimeout"
-	CauseAppSpec        Cause = "AppSpec" // a script that the AppSpec names is missing or can't be run
+	CauseScriptOutput   Cause = "ScriptOutput" // it ended, and something that it started keeps its output open
+	CauseAppSpec        Cause = "AppSpec"      // a script that the AppSpec names is missing or can't be run
 	CauseDownload       Cause = "Download"
 	CauseInstall        Cause = "Install"
 	CauseLoadBalancer   Cause = "LoadBalancer"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/wire/control"
@@ -14,7 +15,8 @@ func Explain(in Input) Explanation {
 	info := in.Info
 	x := Explanation{
 		DeploymentID: value(info.DeploymentId), Application: value(info.ApplicationName), Group: value(info.DeploymentGroupName),
-		Config: value(info.DeploymentConfigName), Status: string(value(info.Status)), Messages: info.DeploymentStatusMessages, Next: []string{},
+		Config: value(info.DeploymentConfigName), Status: string(value(info.Status)), At: in.Now.UTC().Truncate(time.Second),
+		Messages: info.DeploymentStatusMessages, Next: []string{},
 	}
 	if e := info.ErrorInformation; e != nil {
 		x.ErrorCode, x.ErrorMessage = string(value(e.Code)), value(e.Message)
@@ -23,41 +25,41 @@ func Explain(in Input) Explanation {
 	switch value(info.Status) {
 	case control.DeploymentStatusSucceeded:
 		x.Summary = "It succeeded."
+		if n := len(x.Failures); n > 0 {
+			x.Summary = fmt.Sprintf("It succeeded, because enough instances are healthy; %s.", counted(n, "instance failed", "instances failed"))
+		}
 	case control.DeploymentStatusFailed:
 		x.Summary = x.whyFailed()
 	case control.DeploymentStatusStopped:
 		x.Summary = "It was stopped."
-		if x.ErrorCode == deploy.CodeTimeout {
-			x.Summary = "It was stopped because nobody approved it in time."
+		if c, ok := codes[x.ErrorCode]; ok && c.stopped != "" {
+			x.Summary = c.stopped
 		}
 	default:
 		x.waits(in)
 	}
 	x.rollback(info)
-	x.next(in)
+	x.next(info)
 	return x
 }
 
 // failures lists the failed targets in the order of their failing, and counts each stage that has some.
 func (x *Explanation) failures(in Input) {
-	type failed struct {
-		Failure
-		at int64
-	}
-	var all []failed
+	places := placesOf(in.Targets)
 	for _, t := range in.Targets {
 		if e, ok := failedEvent(t); ok {
-			all = append(all, failed{failureOf(t, e), value(e.EndTime).UnixMilli()})
+			f := FailureOf(t, e)
+			f.Place = places[place{f.Stage, f.Instance}]
+			x.Failures = append(x.Failures, f)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b failed) int {
-		if a.at != b.at {
-			return int(max(-1, min(1, a.at-b.at)))
+	slices.SortStableFunc(x.Failures, func(a, b Failure) int {
+		if c := a.at.Compare(b.at); c != 0 {
+			return c
 		}
 		return strings.Compare(a.Instance, b.Instance)
 	})
-	for _, f := range all {
-		x.Failures = append(x.Failures, f.Failure)
+	for _, f := range x.Failures {
 		if !slices.ContainsFunc(x.Arithmetic, func(a Arithmetic) bool { return a.Stage == f.Stage && a.Environment == f.Environment }) {
 			x.Arithmetic = append(x.Arithmetic, arithmeticOf(in, f.Stage, f.Environment))
 		}
@@ -65,18 +67,33 @@ func (x *Explanation) failures(in Input) {
 }
 
 func (x *Explanation) whyFailed() string {
-	if len(x.Failures) == 0 {
-		return "It failed before or beside its instances: none of them failed."
+	if x.ErrorCode != deploy.CodeHealthConstraints || len(x.Failures) == 0 {
+		c := codes[x.ErrorCode]
+		if c.failed == "" {
+			c.failed = "It failed, and no instance is the cause."
+		}
+		if n := len(x.Failures); n > 0 {
+			c.failed += fmt.Sprintf(" Besides, %s.", counted(n, "instance failed", "instances failed"))
+		}
+		return c.failed
 	}
 	first := x.Failures[0]
 	others := ""
 	if n := len(x.Failures) - 1; n > 0 {
-		others = fmt.Sprintf(" (and %d more)", n)
+		others = fmt.Sprintf(", the first of %d", n+1)
 	}
-	if x.ErrorCode != deploy.CodeHealthConstraints {
-		return fmt.Sprintf("It failed with %s; instance %s%s failed too.", x.ErrorCode, first.Instance, others)
+	why := "too few instances are healthy"
+	if first.Stage == StageBlock || first.Stage == StageWithdraw {
+		why = "no instance may fail to leave the traffic"
 	}
-	return fmt.Sprintf("It failed because too few instances were left healthy; the first to fail was %s%s. %s", first.Instance, others, first.Says)
+	return fmt.Sprintf("It failed because %s: %s failed at %s%s. %s", why, first.Instance, first.Event, others, first.Says)
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func (x *Explanation) rollback(info control.DeploymentInfo) {
@@ -86,27 +103,20 @@ func (x *Explanation) rollback(info control.DeploymentInfo) {
 	}
 	x.Rollback = value(r.RollbackMessage)
 	if id := value(r.RollbackDeploymentId); id != "" {
-		x.Rollback = strings.TrimSpace(x.Rollback + " The rollback is deployment " + id + ".")
+		x.hints = append(x.hints, "crossfade explain "+id+" says how the rollback goes")
+		if !strings.Contains(x.Rollback, id) {
+			x.Rollback = strings.TrimSpace(x.Rollback + " The rollback is deployment " + id + ".")
+		}
 	}
 	if id := value(r.RollbackTriggeringDeploymentId); id != "" {
-		x.Rollback = strings.TrimSpace(x.Rollback + " It rolls back deployment " + id + ".")
+		x.hints = append(x.hints, "crossfade explain "+id+" says why it was rolled back")
+		if !strings.Contains(x.Rollback, id) {
+			x.Rollback = strings.TrimSpace(x.Rollback + " It rolls back deployment " + id + ".")
+		}
 	}
 }
 
-// codeNext is what to do about an error that no instance caused.
-var codeNext = map[string]string{
-	deploy.CodeNoInstances:              "Compare the group's tag filters (and targetInstances) with the tags that aws deploy list-on-premises-instances shows, then deploy again.",
-	deploy.CodeHealthConstraintsInvalid: "Choose a deployment config with a lower minimum, or add instances, and deploy again.",
-	deploy.CodeOverMaxInstances:         "Split the deployment group into smaller ones.",
-	deploy.CodeNoBalancer:               "Set loadBalancerInfo with aws deploy update-deployment-group, and deploy again.",
-	deploy.CodeBalancerInvalid:          "Correct the names in loadBalancerInfo with aws deploy update-deployment-group, and deploy again.",
-	deploy.CodeNoBlueGreen:              "Set blueGreenDeploymentConfiguration with aws deploy update-deployment-group, and deploy again.",
-	deploy.CodeManualStop:               "Nothing is to be mended: deploy again when it is wished.",
-	deploy.CodeTimeout:                  "Approve the next deployment in time with aws deploy continue-deployment, raise waitTimeInMinutes in the group, or look for what hung.",
-	deploy.CodeInternal:                 "Read the server's log; this is a defect to report.",
-}
-
-func (x *Explanation) next(in Input) {
+func (x *Explanation) next(info control.DeploymentInfo) {
 	add := func(s string) {
 		if s != "" && !slices.Contains(x.Next, s) {
 			x.Next = append(x.Next, s)
@@ -118,8 +128,10 @@ func (x *Explanation) next(in Input) {
 	for _, w := range x.Waiting {
 		add(w.Command)
 	}
-	add(codeNext[x.ErrorCode])
-	if r := in.Info.RollbackInfo; r != nil && value(r.RollbackDeploymentId) != "" {
-		add("crossfade explain " + *r.RollbackDeploymentId)
+	if c := codes[x.ErrorCode]; value(info.Status) == control.DeploymentStatusFailed || c.stopped != "" {
+		add(c.next)
+	}
+	for _, h := range x.hints {
+		add(h)
 	}
 }

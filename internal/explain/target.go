@@ -1,8 +1,10 @@
 package explain
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/wire/control"
@@ -75,20 +77,51 @@ func currentEvent(t control.InstanceTarget) (control.LifecycleEvent, bool) {
 	return control.LifecycleEvent{}, false
 }
 
-// PastReady reports whether a deployment of these targets is past its Ready wait: traffic is being or was moved.
-func PastReady(info control.DeploymentInfo, targets []control.InstanceTarget) bool {
-	if value(info.InstanceTerminationWaitTimeStarted) || value(info.Status) == control.DeploymentStatusSucceeded {
-		return true
-	}
-	for _, t := range targets {
-		for _, e := range t.LifecycleEvents {
-			began := value(e.Status) != control.LifecycleEventStatusPending && value(e.Status) != control.LifecycleEventStatusSkipped
-			if stage := stageOf(t, value(e.LifecycleEventName)); began && (stage == StageReroute || stage == StageBlock) {
-				return true
-			}
+// Rerouting reports whether the target shows that its deployment is past its Ready wait: traffic is being or was moved.
+func Rerouting(t control.InstanceTarget) bool {
+	for _, e := range t.LifecycleEvents {
+		began := value(e.Status) != control.LifecycleEventStatusPending && value(e.Status) != control.LifecycleEventStatusSkipped
+		if stage := stageOf(t, value(e.LifecycleEventName)); began && (stage == StageReroute || stage == StageBlock) {
+			return true
 		}
 	}
 	return false
+}
+
+// place is an instance in a stage.
+type place struct {
+	stage    Stage
+	instance string
+}
+
+// placesOf numbers the instances of each stage in the order in which they were started.
+func placesOf(targets []control.InstanceTarget) map[place]int {
+	type begun struct {
+		place
+		at time.Time
+	}
+	var all []begun
+	for _, t := range targets {
+		seen := map[Stage]bool{}
+		for _, e := range t.LifecycleEvents {
+			if stage := stageOf(t, value(e.LifecycleEventName)); e.StartTime != nil && !seen[stage] {
+				seen[stage] = true
+				all = append(all, begun{place{stage, value(t.TargetId)}, e.StartTime.Time})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b begun) int {
+		return cmp.Or(strings.Compare(string(a.stage), string(b.stage)), a.at.Compare(b.at), strings.Compare(a.instance, b.instance))
+	})
+	places := map[place]int{}
+	n := 0
+	for i, b := range all {
+		if n++; i > 0 && all[i-1].stage != b.stage {
+			n = 1
+		}
+		places[b.place] = n
+	}
+	return places
 }
 
 // tailOf is the last lines of a log.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"crossfade/internal/sigv4"
+	"crossfade/internal/wire"
 	"crossfade/internal/wire/control"
 )
 
@@ -59,14 +60,20 @@ func (c *Client) Deployment(ctx context.Context, id string) (control.DeploymentI
 	return *out.DeploymentInfo, nil
 }
 
-// TargetIDs lists all targets; none while the deployment has not started.
-func (c *Client) TargetIDs(ctx context.Context, id string) ([]string, error) {
+// TargetIDs lists the targets that have one of the statuses, or all of them when none is given; none while the deployment has not started.
+func (c *Client) TargetIDs(ctx context.Context, id string, statuses ...control.TargetStatus) ([]string, error) {
+	in := control.ListDeploymentTargetsInput{DeploymentId: &id}
+	for _, s := range statuses {
+		if in.TargetFilters == nil {
+			in.TargetFilters = map[control.TargetFilterName][]string{}
+		}
+		in.TargetFilters[control.TargetFilterNameTargetStatus] = append(in.TargetFilters[control.TargetFilterNameTargetStatus], string(s))
+	}
 	var ids []string
-	for in := (control.ListDeploymentTargetsInput{DeploymentId: &id}); ; {
+	for {
 		var out control.ListDeploymentTargetsOutput
 		err := c.call(ctx, "ListDeploymentTargets", in, &out)
-		var no *Refusal
-		if errors.As(err, &no) && no.Code == string(control.DeploymentNotStartedException) {
+		if refusedAs(err, control.DeploymentNotStartedException) {
 			return nil, nil
 		}
 		if err != nil {
@@ -78,6 +85,11 @@ func (c *Client) TargetIDs(ctx context.Context, id string) ([]string, error) {
 		}
 		in.NextToken = out.NextToken
 	}
+}
+
+func refusedAs(err error, code wire.Code) bool {
+	var no *Refusal
+	return errors.As(err, &no) && no.Code == string(code)
 }
 
 // Targets reads the named targets of a deployment, in the order of the names.
@@ -97,21 +109,17 @@ func (c *Client) Targets(ctx context.Context, id string, ids []string) ([]contro
 	return targets, nil
 }
 
-// Minimum is the minimum of healthy hosts of a deployment config, or nil when there is none of the name any more.
-func (c *Client) Minimum(ctx context.Context, config string) (*control.MinimumHealthyHosts, error) {
+// Config is a deployment config, or nil when there is none of the name any more.
+func (c *Client) Config(ctx context.Context, name string) (*control.DeploymentConfigInfo, error) {
 	var out control.GetDeploymentConfigOutput
-	err := c.call(ctx, "GetDeploymentConfig", control.GetDeploymentConfigInput{DeploymentConfigName: &config}, &out)
-	var no *Refusal
-	if errors.As(err, &no) && no.Code == string(control.DeploymentConfigDoesNotExistException) {
+	err := c.call(ctx, "GetDeploymentConfig", control.GetDeploymentConfigInput{DeploymentConfigName: &name}, &out)
+	if refusedAs(err, control.DeploymentConfigDoesNotExistException) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read deployment config %s: %w", config, err)
+		return nil, fmt.Errorf("read deployment config %s: %w", name, err)
 	}
-	if out.DeploymentConfigInfo == nil {
-		return nil, nil
-	}
-	return out.DeploymentConfigInfo.MinimumHealthyHosts, nil
+	return out.DeploymentConfigInfo, nil
 }
 
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {

@@ -1,6 +1,8 @@
 // Package follow reads a deployment over the control API: once, to explain it, or again and again until it is where someone waits for it.
 //
-// [Client] is the signed door, [Follower] the core: it tells each result of a lifecycle event once and says how the waiting ended. The
-// follower waits out a server that restarts, so that a script that began to wait sees the end. It changes nothing. A Client is safe for
-// concurrent use, a Follower follows one deployment in one goroutine.
+// [Client] is the signed door, [Read] gathers what package explain works on, and [Follower] is the core: it tells the beginning and the result
+// of each lifecycle event once and says how the waiting ended. It waits out a server that restarts, so that a script that began to wait sees
+// the end. It looks at the deployment and at the targets that have changed, often after news and less often in a lull; what is sent to its
+// Wake makes it look at once. The package changes nothing. A Client is safe for concurrent use, a Follower follows one deployment in one
+// goroutine.
 package follow

@@ -2,8 +2,9 @@ package test
 
 import (
 	"errors"
-	"fmt"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
@@ -14,23 +15,16 @@ import (
 func (s *stand) share(version string) int {
 	s.t.Helper()
 	const requests = 400
-	v := s.visit()
-	s.until(fmt.Sprintf("%d requests were made", requests), func() error {
-		if n := v.requests.Load(); n < requests {
-			return fmt.Errorf("%d", n)
-		}
-		return nil
-	})
-	v.end()
+	v, client := &visitor{versions: map[string]int{}}, &http.Client{Timeout: 10 * time.Second}
+	for range requests {
+		v.once(client, s.front)
+	}
+	client.CloseIdleConnections()
 	if n := v.failed.Load(); n > 0 {
-		s.t.Errorf("%d of %d requests failed, the last with %s", n, v.requests.Load(), v.failure)
+		s.t.Errorf("%d of %d requests failed, the last with %s", n, requests, v.failure)
 	}
 	versions, _ := v.answers()
-	all := 0
-	for _, n := range versions {
-		all += n
-	}
-	return 100 * versions[version] / max(1, all)
+	return 100 * versions[version] / requests
 }
 
 // TestShift shifts traffic in steps: the first step's share of the requests goes to the new version and no request fails, a stop with a rollback

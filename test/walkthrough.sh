@@ -49,14 +49,16 @@ aws deploy push --application-name web --s3-location s3://releases/web-v2.zip --
 aws deploy update-deployment-group --application-name web --current-deployment-group-name production \
   --deployment-style deploymentType=BLUE_GREEN,deploymentOption=WITH_TRAFFIC_CONTROL \
   --blue-green-deployment-configuration 'deploymentReadyOption={actionOnTimeout=STOP_DEPLOYMENT,waitTimeInMinutes=60},terminateBlueInstancesOnDeploymentSuccess={action=TERMINATE,terminationWaitTimeInMinutes=60},greenFleetProvisioningOption={action=DISCOVER_EXISTING}'
+$CROSSFADE plan --application-name web --deployment-group-name production --s3-location bucket=releases,key=web-v2.zip,bundleType=zip \
+  --target-instances '{"tagFilters":[{"Key":"Environment","Value":"green","Type":"KEY_AND_VALUE"}]}'
 id=$(aws deploy create-deployment --application-name web --deployment-group-name production \
   --s3-location bucket=releases,key=web-v2.zip,bundleType=zip \
   --target-instances 'tagFilters=[{Key=Environment,Value=green,Type=KEY_AND_VALUE}]' --query deploymentId --output text)
-until aws deploy get-deployment --deployment-id $id --query deploymentInfo.status --output text | grep Ready; do sleep 1; done
+$CROSSFADE wait $id --for ready --timeout 5m
 curl -fs http://127.0.0.1:8480/version
 
 aws deploy continue-deployment --deployment-id $id --deployment-wait-type READY_WAIT
-until aws deploy get-deployment --deployment-id $id --query deploymentInfo.instanceTerminationWaitTimeStarted | grep true; do sleep 1; done
+$CROSSFADE wait $id --for rerouted --timeout 5m
 curl -fs http://127.0.0.1:8480/version
 
 aws deploy continue-deployment --deployment-id $id --deployment-wait-type TERMINATION_WAIT

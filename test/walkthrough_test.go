@@ -74,7 +74,7 @@ func TestTheWalkthrough(t *testing.T) {
 	}
 	// What the three curl calls and the end say, in order.
 	rest := string(out)
-	for _, want := range []string{"\nv1\n", "Ready\nv1\n", "true\nv2\n", `"Succeeded"`, `"Succeeded": 4`} {
+	for _, want := range []string{"\nv1\n", "would be blue/green", "reached: ready\nv1\n", "reached: rerouted\nv2\n", `"Succeeded"`, `"Succeeded": 4`} {
 		_, after, found := strings.Cut(rest, want)
 		if !found {
 			t.Fatalf("%q is missing in\n%s", want, out)

@@ -144,7 +144,7 @@ func (d Driver) endless(t *testing.T) {
 	t.Parallel()
 	var sent atomic.Int64
 	chunk := []byte(strings.Repeat(" ", 64<<10))
-	d.fails(t, long, func(w http.ResponseWriter, r *http.Request) {
+	err := d.fails(t, long, func(w http.ResponseWriter, r *http.Request) {
 		for sent.Load() < endless && r.Context().Err() == nil {
 			n, err := w.Write(chunk)
 			sent.Add(int64(n))
@@ -153,14 +153,17 @@ func (d Driver) endless(t *testing.T) {
 			}
 		}
 	})
-	if sent.Load() >= endless {
-		t.Errorf("all %d bytes were read", sent.Load())
+	if sent.Load() >= endless || !strings.Contains(fmt.Sprint(err), "more than") {
+		t.Errorf("%d bytes were read, then %v", sent.Load(), err)
 	}
 }
 
 func (d Driver) silence(t *testing.T) {
 	t.Parallel()
-	d.fails(t, short, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	err := d.fails(t, short, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	if !strings.Contains(fmt.Sprint(err), "does not answer within "+short.String()) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func (d Driver) nobody(t *testing.T) {

@@ -116,11 +116,13 @@ func (m *machine) succeed() {
 
 // adopt makes the replacement the group's environment: its instances, or the Auto Scaling group that was made for it.
 func (m *machine) adopt() {
+	g := m.groupChange()
 	if m.d.Spec.Copies() {
-		m.groupChange().AutoScalingGroups = []string{m.d.Spec.CopyName()}
+		// The group's own selection says it again, whatever an earlier deployment with other provisioning left there.
+		g.AutoScalingGroups, g.Environment = []string{m.d.Spec.CopyName()}, new(string)
 		return
 	}
-	m.groupChange().Environment = &m.d.Spec.ID
+	g.Environment = &m.d.Spec.ID
 }
 
 // close is what every end has in common.

@@ -24,7 +24,8 @@ type RehearsedTarget struct {
 	ID     string
 	Lane   Lane
 	Zone   string
-	Rank   int // RankUnhealthy to RankCurrent
+	Rank   int  // RankUnhealthy to RankCurrent
+	Failed bool // the last deployment to it failed; an unhealthy one without that never had any
 	Events []EventName
 }
 
@@ -58,16 +59,18 @@ const maxRehearsal = 10_000_000
 // Rehearse plays a deployment on the instances that were found. It changes nothing and needs no store.
 func Rehearse(spec Spec, found Resolved) (Rehearsal, error) {
 	r := &rehearsal{now: spec.CreatedAt, out: Rehearsal{Kind: spec.Kind, Limit: spec.Kind.limit()}, places: map[string]int{}}
-	zones := map[string]string{}
+	known := map[string]Selected{}
 	for _, s := range slices.Concat(found.Originals, found.Replacements) {
-		zones[s.ID] = s.Zone
+		known[s.ID] = s
 	}
 	r.take(New(spec))
 	if err := r.tell(found); err != nil {
 		return Rehearsal{}, err
 	}
 	for _, t := range r.targets {
-		r.out.Targets = append(r.out.Targets, RehearsedTarget{ID: t.ID, Lane: t.Lane, Zone: zones[t.ID], Rank: t.Rank % ranks, Events: eventsOf(spec.Kind, t.Lane)})
+		r.out.Targets = append(r.out.Targets, RehearsedTarget{
+			ID: t.ID, Lane: t.Lane, Zone: known[t.ID].Zone, Rank: t.Rank % ranks, Failed: known[t.ID].Failed, Events: eventsOf(spec.Kind, t.Lane),
+		})
 	}
 	r.out.Zones, r.out.Messages = r.d.State.Zones, r.d.State.Messages
 	if e := r.d.State.Error; e != nil {

@@ -51,7 +51,7 @@ type PlannedTarget struct {
 	ID     string             `json:"targetId"`
 	Label  string             `json:"label,omitempty"` // Blue or Green
 	Zone   string             `json:"zone,omitempty"`
-	Health string             `json:"health"` // unhealthy, unknown, old or current: the order in which instances are taken
+	Health string             `json:"health"` // unhealthy or new, unknown, old or current: the order in which instances are taken
 	Events []deploy.EventName `json:"lifecycleEvents"`
 }
 
@@ -131,7 +131,11 @@ func (s *Service) PlanDeployment(ctx context.Context, in *control.CreateDeployme
 		out.Alarms = spec.Watch.Names
 	}
 	for _, t := range r.Targets {
-		out.Targets = append(out.Targets, PlannedTarget{ID: t.ID, Label: label(t.Lane), Zone: t.Zone, Health: health[t.Rank], Events: t.Events})
+		words := health[t.Rank]
+		if t.Rank == deploy.RankUnhealthy && !t.Failed {
+			words = "new"
+		}
+		out.Targets = append(out.Targets, PlannedTarget{ID: t.ID, Label: label(t.Lane), Zone: t.Zone, Health: words, Events: t.Events})
 	}
 	for _, g := range r.Stages {
 		out.Stages = append(out.Stages, PlannedStage{

@@ -106,6 +106,9 @@ func (m *machine) succeed() {
 	if m.d.Spec.Beside() {
 		return
 	}
+	if m.d.Spec.Kind.routesBack() && m.d.Spec.Previous == nil {
+		return // what serves again was never deployed, so the group still has had no success
+	}
 	g := m.groupChange()
 	g.LastSuccessful = m.ref()
 	g.TargetRevision = &m.d.Spec.Revision

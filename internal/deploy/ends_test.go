@@ -23,3 +23,42 @@ func TestCopyIsTheGroupsSelection(t *testing.T) {
 		t.Errorf("it is %s and the group remembers %+v", w.d.State.Status, w.group)
 	}
 }
+
+// TestRollbackOfTheFirstDeployment holds that routing back to what was never deployed does not make the failed revision the group's.
+func TestRollbackOfTheFirstDeployment(t *testing.T) {
+	t.Parallel()
+	for name, previous := range map[string]*deploy.Previous{
+		"first":  nil,
+		"second": {DeploymentID: "d-EARLIER01", Revision: deploy.Revision{Type: deploy.RevisionS3, S3: &deploy.S3Location{Bucket: "b", Key: "v1", BundleType: "zip"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, blueGreen(func(s *deploy.Spec) {
+				s.Previous, s.BlueGreen.ReadyAction = previous, deploy.ReadyContinue
+				s.AutoRollback = &deploy.AutoRollback{Enabled: true, Events: []string{deploy.RollbackOnFailure}}
+			}))
+			w.resolve()
+			w.run()
+			w.do(deploy.Wake{})
+			for w.answer(deploy.AfterAllowTraffic) {
+			}
+			if w.d.State.Status != deploy.StatusFailed || w.spawned == nil {
+				t.Fatalf("it is %s, rollback %v", w.d.State.Status, w.spawned != nil)
+			}
+			back := *w.spawned
+			w.targets, w.effects, w.group = nil, map[deploy.EffectKey]deploy.Effect{}, nil
+			w.apply(back)
+			w.resolve()
+			w.run()
+			if w.d.State.Status != deploy.StatusSucceeded || w.group.LastAttempted == nil {
+				t.Fatalf("the rollback is %s and the group remembers %+v", w.d.State.Status, w.group)
+			}
+			if previous == nil && (w.group.TargetRevision != nil || w.group.LastSuccessful != nil) {
+				t.Errorf("the group's revision is the failed one: %+v", w.group.TargetRevision)
+			}
+			if previous != nil && w.group.TargetRevision.Key() != previous.Revision.Key() {
+				t.Errorf("the group's revision is %+v", w.group.TargetRevision)
+			}
+		})
+	}
+}

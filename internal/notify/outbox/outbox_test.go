@@ -205,7 +205,9 @@ func TestFollowers(t *testing.T) {
 	states := func(messages []notify.Message) (out []string) {
 		t.Helper()
 		for _, m := range messages {
-			var e struct{ Detail struct{ DeploymentID, State string } }
+			var e struct {
+				Detail struct{ DeploymentID, State string }
+			}
 			if err := json.Unmarshal(m.Body, &e); err != nil {
 				t.Fatal(err)
 			}

@@ -42,15 +42,24 @@ type Principals interface {
 	Principal(ctx context.Context, accessKeyID string) (auth.Principal, error)
 }
 
+// Read is a page that only those may read who have signed their request.
+type Read struct {
+	Operation string // for authorisation and metrics, as in GetEvents
+	Handler   http.Handler
+}
+
 // Observe is told of every answered call, for metrics.
 type Observe func(service, operation, code string, took time.Duration)
 
-// Config is what an Edge needs. All of it is required.
+// Config is what an Edge needs. All of it but Reads is required.
 type Config struct {
 	JSON    *awsjson.Handler
 	Objects Objects
 	// Pages are the paths that need no signature: /healthz, /readyz, /metrics, and GET / for agents that look whether anybody is there.
-	Pages        map[string]http.Handler
+	Pages map[string]http.Handler
+	// Reads are the paths that are read with GET and need a signature whose scope says crossfade; a request signed for S3 goes to S3 all the
+	// same. nil: there are none. The request's context carries the caller, and ends when the endpoint is drained.
+	Reads        map[string]Read
 	Verifier     *sigv4.Verifier
 	Principals   Principals
 	NewRequestID func() string
@@ -91,7 +100,10 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{edge: e, w: w, r: r, begun: time.Now()}
 	defer c.done()
+	read, ok := e.cfg.Reads[r.URL.Path]
 	switch {
+	case ok && r.Method == http.MethodGet && r.Header.Get("X-Amz-Target") == "" && !c.signedForS3():
+		c.read(read)
 	case r.Header.Get("X-Amz-Target") != "" || !c.looksLikeS3():
 		c.json()
 	default:

@@ -125,9 +125,9 @@ func newFixture(t *testing.T) fixture {
 	}
 	e := edge.New(edge.Config{
 		JSON: h, Objects: objects{}, Principals: keyring{}, NewRequestID: newID, Log: logger,
-		Observe:  func(string, string, string, time.Duration) {},
+		Observe: func(string, string, string, time.Duration) {}, Reads: reads,
 		Pages:    map[string]http.Handler{"/": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })},
-		Verifier: &sigv4.Verifier{Region: "us-east-1", Services: []string{"codedeploy", "codedeploy-commands", "s3"}, Keys: keyring{}, Now: time.Now},
+		Verifier: &sigv4.Verifier{Region: "us-east-1", Services: []string{"codedeploy", "codedeploy-commands", "crossfade", "s3"}, Keys: keyring{}, Now: time.Now},
 	})
 	srv := httptest.NewServer(e)
 	t.Cleanup(srv.Close)

@@ -119,7 +119,8 @@ func (r *Runner) rank(ctx context.Context, spec deploy.Spec, environments ...[]d
 	for _, environment := range environments {
 		for i := range environment {
 			state, deployed := known[environment[i].ID]
-			environment[i].Rank, environment[i].Current = state.Rank(current), state.Current(current)
+			// An instance is up to date when it has what is deployed, which need not be the group's revision yet.
+			environment[i].Rank, environment[i].Current = state.Rank(current), state.Healthy && state.Current(spec.Revision.Key())
 			environment[i].Failed = deployed && !state.Healthy
 		}
 	}

@@ -53,6 +53,9 @@ func (c Config) check() *problem {
 	if p := checkFleets(c.Fleets); p != nil {
 		return p
 	}
+	if p := c.Alarms.check(c.InsecurePlainHTTP); p != nil {
+		return p
+	}
 	return c.checkTransport()
 }
 

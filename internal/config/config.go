@@ -27,6 +27,7 @@ type Config struct {
 	Agents            Agents        `koanf:"agents"`
 	Revisions         Revisions     `koanf:"revisions"`
 	LoadBalancer      LoadBalancer  `koanf:"loadBalancer"`
+	Alarms            Alarms        `koanf:"alarms"`
 	Fleets            []Fleet       `koanf:"fleets"`
 	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
 }

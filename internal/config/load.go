@@ -171,6 +171,7 @@ func (l layer) decode(c *Config) error {
 	if l.values.Exists("fleets") {
 		c.Fleets = nil
 	}
+	c.Alarms.replace(l.values.Exists)
 	var seen mapstructure.Metadata
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: c, TagName: "koanf", Metadata: &seen, WeaklyTypedInput: !l.strict, DecodeHook: decodeDuration,

@@ -58,9 +58,3 @@ func parse(text string) (selector, error) {
 	}
 	return out, nil
 }
-
-// Check says what is wrong with a selector; nil: nothing.
-func Check(text string) error {
-	_, err := parse(text)
-	return err
-}

@@ -102,15 +102,12 @@ func (d *Driver) configure(ctx context.Context) error {
 	configured := map[string]Configured{}
 	for _, c := range d.Fleets {
 		configured[c.Name] = c
-		err := d.change(ctx, d.Account, c.Name, func(g *group) (*group, error) { return d.configured(g, c), nil })
-		if err != nil {
-			return err
-		}
 	}
 	all, err := d.read(ctx, "")
 	if err != nil {
 		return err
 	}
+	// What there is comes first: it is given the time that no server ran before anything is decided by the time.
 	for _, g := range all {
 		err := d.change(ctx, g.Account, g.Name, func(g *group) (*group, error) {
 			if g == nil {
@@ -128,6 +125,12 @@ func (d *Driver) configure(ctx context.Context) error {
 			}
 			return g, nil
 		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range d.Fleets {
+		err := d.change(ctx, d.Account, c.Name, func(g *group) (*group, error) { return d.configured(g, c), nil })
 		if err != nil {
 			return err
 		}

@@ -22,29 +22,30 @@ import (
 
 const account = "111122223333"
 
-// The start command makes a long-lived process, once, as its contract says; each that it makes is noted. Having come up is what an agent's first
-// poll is elsewhere.
+// The start command makes a long-lived process, once, as its contract says: the process holds a lock of the instance's name, so that a second one
+// can't live beside it. Each that lives is noted. Having come up is what an agent's first poll is elsewhere.
 const startScript = `
 set -e
 cd "$MACHINES"
 [ -f "$CROSSFADE_HOST_CONFIG" ] || { echo "no host file" >&2; exit 1; }
 if [ -e fail-start ]; then echo "no room for $CROSSFADE_INSTANCE" >&2; exit 3; fi
 mkdir -p "$CROSSFADE_INSTANCE"
-if [ -e slow ]; then echo begun >> begun; sleep 0.2; fi
-if [ -f "$CROSSFADE_INSTANCE/pid" ] && kill -0 "$(cat "$CROSSFADE_INSTANCE/pid")" 2>/dev/null; then exit 0; fi
-echo "$CROSSFADE_INSTANCE" >> started
-setsid sleep 600 &
-echo $! > "$CROSSFADE_INSTANCE/pid"
+if [ -e slow ]; then sleep 0.2; fi
+if [ -e hang ]; then echo $$ > command.new; mv command.new command; exec sleep 600; fi
+setsid flock -n "$CROSSFADE_INSTANCE/lock" sh -c 'echo "$CROSSFADE_INSTANCE" >> started; echo $$ > "$CROSSFADE_INSTANCE/pid.new"; mv "$CROSSFADE_INSTANCE/pid.new" "$CROSSFADE_INSTANCE/pid"; exec sleep 600' &
+while ! [ -f "$CROSSFADE_INSTANCE/pid" ]; do sleep 0.01; done
 `
 
 const stopScript = `
 cd "$MACHINES"
 [ -e fail-stop ] && exit 1
+if [ -e slow ]; then sleep 0.2; fi
 if [ -f "$CROSSFADE_INSTANCE/pid" ]; then kill "$(cat "$CROSSFADE_INSTANCE/pid")" 2>/dev/null; fi
 rm -rf "$CROSSFADE_INSTANCE"
 `
 
-const checkScript = `kill -0 "$(cat "$MACHINES/$CROSSFADE_INSTANCE/pid")"`
+// A process that ended and that nobody has waited for is dead too.
+const checkScript = `pid="$(cat "$MACHINES/$CROSSFADE_INSTANCE/pid")" && kill -0 "$pid" && ! grep -q '^State:.Z' "/proc/$pid/status"`
 
 func shell(script string) []string { return []string{"/bin/sh", "-c", script} }
 

@@ -137,7 +137,7 @@ type State struct {
 	Delay    string        `json:"delay,omitempty"`    // why its instances or its revision could not be found out yet
 
 	Journal int64 `json:"journal"` // number of the last journal line
-	Orders  int64 `json:"orders"`  // counts traffic orders
+	Orders  int64 `json:"orders"`  // the generation of the last traffic order
 }
 
 // Ending is why and how a deployment ends once nothing is in flight.
@@ -201,8 +201,13 @@ func (d Deployment) stageRow() stage { return plans[d.Spec.Kind][d.State.Turn] }
 // milliseconds of its creation, or of its admission when it waited its turn, above room for a counter. Deployments of a group never overlap.
 func (d Deployment) FirstGeneration() int64 { return d.begun().UnixMilli() << 20 }
 
-// generation numbers a traffic order so that a later one always has the higher number.
-func (d Deployment) generation() int64 { return d.FirstGeneration() | d.State.Orders&(1<<20-1) }
+// generation numbers a traffic order so that a later one always has the higher number, also among those of other deployments to the same
+// instances: of another group on the same hosts, or of one that runs beside.
+func (m *machine) generation() int64 {
+	st := &m.d.State
+	st.Orders = max(st.Orders+1, m.d.FirstGeneration()+1, m.at.UnixMilli()<<20)
+	return st.Orders
+}
 
 // begun is when the deployment's time began to run.
 func (d Deployment) begun() time.Time {

@@ -187,8 +187,8 @@ func (m *machine) rollback(rerouting bool) {
 	back.Creator, back.Description = CreatorRollback, ""
 	// The generation of traffic orders grows with the creation time, so it must grow in any case.
 	back.CreatedAt = m.at
-	if !back.CreatedAt.After(spec.CreatedAt) {
-		back.CreatedAt = spec.CreatedAt.Add(time.Millisecond)
+	if last := max(m.d.FirstGeneration(), m.d.State.Orders) >> 20; back.CreatedAt.UnixMilli() <= last {
+		back.CreatedAt = time.UnixMilli(last + 1).UTC()
 	}
 	back.IgnoreApplicationStopFailures = true
 	back.AutoRollback = nil

@@ -62,8 +62,7 @@ func (d Deployment) environment() string {
 // split orders the replacement's share of the requests. In PhaseMerge the order ends the sharing.
 func (m *machine) split(percent int) {
 	st := &m.d.State
-	st.Orders++
-	st.Percent, st.SplitOrder = percent, m.d.generation()
+	st.Percent, st.SplitOrder = percent, m.generation()
 	st.SplitAt = m.at
 	s := &Split{TargetGroups: m.d.Spec.LoadBalancer.Names(), Environment: m.d.environment(), Percent: percent, Generation: st.SplitOrder}
 	if st.Phase == PhaseMerge {

@@ -293,8 +293,7 @@ func (m *machine) pickUp(t *Target) time.Duration {
 
 // order gives the load balancer an order about the target.
 func (m *machine) order(t *Target, in bool) {
-	m.d.State.Orders++
-	t.Order = m.d.generation()
+	t.Order = m.generation()
 	o := &Traffic{Account: t.Account, Instance: t.ID, TargetGroups: m.d.Spec.LoadBalancer.Names(), In: in, Generation: t.Order}
 	if t.Lane == LaneReplacement {
 		o.Environment = m.d.environment()

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"crossfade/internal/deploy"
@@ -75,7 +76,7 @@ func admit(ctx context.Context, b store.Batch, now time.Time, groupID string) ([
 	}
 	g, err := b.Group(ctx, groupID)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil // whoever deleted the group ends its deployments
+		return abandon(ctx, b, now, groupID, id)
 	}
 	if err != nil {
 		return nil, err
@@ -98,4 +99,25 @@ func admit(ctx context.Context, b store.Batch, now time.Time, groupID string) ([
 	}
 	s, err := apply(ctx, b, t)
 	return s.transitions, err
+}
+
+// abandon ends a deployment that waits its turn in a group that was deleted, and those behind it. Whoever deleted the group does so too, unless
+// it died first, and nothing else would ever wake them.
+func abandon(ctx context.Context, b store.Batch, now time.Time, groupID, id string) ([]deploy.Transition, error) {
+	d, err := b.Deployment(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	t, err := deploy.Step(deploy.View{Deployment: d}, deploy.Event{At: now, What: deploy.Abandon{Error: deploy.ErrorInfo{
+		Code: deploy.CodeGroupMissing, Message: fmt.Sprintf("The deployment group %s was deleted.", d.Spec.Group),
+	}}})
+	if err != nil {
+		return nil, err
+	}
+	s, err := apply(ctx, b, t)
+	if err != nil || len(s.transitions) == 0 {
+		return nil, err
+	}
+	rest, err := admit(ctx, b, now, groupID)
+	return append(s.transitions, rest...), err
 }

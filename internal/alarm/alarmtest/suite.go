@@ -88,7 +88,7 @@ func (d Driver) onlyAsked(t *testing.T) {
 func (d Driver) many(t *testing.T) {
 	t.Parallel()
 	want := map[string]alarm.State{}
-	for i := range 210 {
+	for i := range 110 {
 		want[fmt.Sprintf("alarm %d", i)] = d.Shows[i%2]
 	}
 	expect(t, d.Make(t, want), slices.Sorted(maps.Keys(want)), want)

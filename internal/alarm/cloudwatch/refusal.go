@@ -55,8 +55,9 @@ func (s *Source) explain(ctx context.Context, err error) error {
 	case slices.Contains(denied, code(err)), status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return fmt.Errorf("%s refuses to show alarms (%w); give the configured key cloudwatch:DescribeAlarms on *: %w", s.place, err, alarm.ErrDenied)
 	}
-	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("ask %s for alarms: %w: %w", s.place, cause, err)
+	// That the time of the look ran out says more than that a context ended.
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		err = cause
 	}
 	return fmt.Errorf("ask %s for alarms: %w", s.place, err)
 }

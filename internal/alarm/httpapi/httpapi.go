@@ -37,7 +37,7 @@ type Options struct {
 	Username, Password string
 	// Timeout bounds one look at the alarms as a whole. Zero: DefaultTimeout.
 	Timeout time.Duration
-	// HTTP sends the questions; nil: a client of the package's own.
+	// HTTP sends the questions; nil: a client of the package's own. Its CheckRedirect is not used.
 	HTTP *http.Client
 }
 
@@ -62,13 +62,17 @@ func New(o Options) (*Client, error) {
 	case o.Timeout < 0:
 		return nil, fmt.Errorf("the timeout %s is negative: give how long a look at the alarms may take, such as 5s", o.Timeout)
 	}
-	c := &Client{base: base, o: o, timeout: o.Timeout, http: o.HTTP}
+	c := &Client{base: base, o: o, timeout: o.Timeout, http: &http.Client{}}
 	if c.timeout == 0 {
 		c.timeout = DefaultTimeout
 	}
-	if c.http == nil {
-		c.http = &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	if o.HTTP != nil {
+		*c.http = *o.HTTP
+	} else {
+		c.http.Transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
+	// An API is where it is configured to be. What redirects is a page to sign in at, or would lead the credentials away.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
 }
 
@@ -117,6 +121,8 @@ func (c *Client) send(r *http.Request, into any) error {
 		return fmt.Errorf("%s refuses with %s%s; give it credentials that may read: %w", c.base.Host, answer.Status, reason(content), alarm.ErrDenied)
 	case answer.StatusCode == http.StatusTooManyRequests:
 		return fmt.Errorf("%s refuses with %s%s: %w", c.base.Host, answer.Status, reason(content), alarm.ErrThrottled)
+	case answer.StatusCode >= http.StatusMultipleChoices && answer.StatusCode < http.StatusBadRequest:
+		return fmt.Errorf("%s redirects to %.100q; configure the URL that answers by itself", c.base.Host, answer.Header.Get("Location"))
 	case answer.StatusCode != http.StatusOK:
 		return fmt.Errorf("%s answers with %s%s", c.base.Host, answer.Status, reason(content))
 	case err != nil:
@@ -130,10 +136,10 @@ func (c *Client) send(r *http.Request, into any) error {
 	return nil
 }
 
-// explain says that the time ran out rather than that a context ended.
+// explain says that the time of the look ran out, rather than that a context ended.
 func (c *Client) explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("%w: %w", cause, err)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return cause
 	}
 	return fmt.Errorf("ask %s: %w", c.base.Host, err)
 }

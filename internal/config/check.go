@@ -56,6 +56,9 @@ func (c Config) check() *problem {
 	if p := c.Alarms.check(c.InsecurePlainHTTP); p != nil {
 		return p
 	}
+	if p := c.Notifications.check(); p != nil {
+		return p
+	}
 	return c.checkTransport()
 }
 

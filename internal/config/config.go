@@ -28,6 +28,7 @@ type Config struct {
 	Revisions         Revisions     `koanf:"revisions"`
 	LoadBalancer      LoadBalancer  `koanf:"loadBalancer"`
 	Alarms            Alarms        `koanf:"alarms"`
+	Notifications     Notifications `koanf:"notifications"`
 	Fleets            []Fleet       `koanf:"fleets"`
 	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
 }

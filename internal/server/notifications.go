@@ -1,0 +1,99 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"crossfade/internal/auth"
+	"crossfade/internal/config"
+	"crossfade/internal/edge"
+	"crossfade/internal/notify"
+	"crossfade/internal/notify/outbox"
+	"crossfade/internal/notify/sns"
+	"crossfade/internal/notify/stream"
+	"crossfade/internal/notify/webhook"
+	"crossfade/internal/store"
+	"crossfade/internal/telemetry"
+
+	"github.com/google/uuid"
+)
+
+// purposeEvents derives what tells the ids of this server's events from those of another.
+const purposeEvents = "event identifiers"
+
+// eventsPath is where the changes of state are listened to.
+const eventsPath = "/events"
+
+// notifications are the parts that tell others of deployments.
+type notifications struct {
+	outbox *outbox.Service
+	stream *stream.Handler
+}
+
+// openNotifications makes the sinks of the configuration, and begins to send what is outstanding.
+func openNotifications(ctx context.Context, o Options, kept store.Notices, secret []byte, metrics *telemetry.Metrics) (*notifications, error) {
+	key, err := auth.Derive(secret, purposeEvents)
+	if err != nil {
+		return nil, err
+	}
+	words := notify.Words{Region: o.Config.Region, Server: uuid.UUID(key[:16])}
+	routes, followers, err := sinks(ctx, o.Config)
+	if err != nil {
+		return nil, err
+	}
+	log := o.Log.With("part", "notifications")
+	messages, err := outbox.Start(ctx, outbox.Config{
+		Store: kept, Clock: systemClock(o.Now), Words: words, Routes: routes, Followers: followers, Jitter: rand.Float64, Observe: metrics.Notifications(), Log: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start the outbox: %w", err)
+	}
+	return &notifications{messages, stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log})}, nil
+}
+
+// sinks makes what the configuration describes. It asks nobody anything.
+func sinks(ctx context.Context, c config.Config) (routes notify.Routes, followers []outbox.Follower, err error) {
+	n := c.Notifications
+	if n.SNS.Enabled {
+		sink, err := sns.New(ctx, sns.Options{
+			Region: cmp.Or(n.SNS.Region, c.Region), Endpoint: n.SNS.Endpoint, AccessKeyID: n.SNS.AccessKeyID, SecretAccessKey: n.SNS.SecretAccessKey,
+		})
+		if err != nil {
+			return routes, nil, fmt.Errorf("notifications.sns: %w", err)
+		}
+		routes.SNS = &notify.Route{Name: "sns", Sink: sink, DoubleEncode: n.SNS.DoubleEncode}
+	}
+	for _, w := range n.Webhooks {
+		sink, err := webhook.New(webhook.Options{URL: w.URL, Secrets: w.Secrets})
+		if err != nil {
+			return routes, nil, fmt.Errorf("notifications.webhooks: %s: %w", w.Name, err)
+		}
+		name := "webhook:" + w.Name
+		if len(w.Topics) > 0 {
+			routes.Mapped = append(routes.Mapped, notify.Route{Name: name, Sink: sink, Topics: w.Topics, DoubleEncode: w.DoubleEncode})
+		}
+		if w.StateChanges {
+			followers = append(followers, outbox.Follower{Name: name, Sink: sink})
+		}
+	}
+	return routes, followers, nil
+}
+
+// callerAccount is the account of whoever signed the request.
+func callerAccount(ctx context.Context) string {
+	c, _ := auth.FromContext(ctx)
+	return c.Account
+}
+
+// told says that the store has notices that it did not have before.
+func (n *notifications) told() {
+	n.outbox.Wake()
+	n.stream.Wake()
+}
+
+// reads are the pages for those who sign.
+func (n *notifications) reads() map[string]edge.Read {
+	return map[string]edge.Read{eventsPath: {Operation: "GetEvents", Handler: n.stream}}
+}

@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"testing"
+	"time"
 
 	"crossfade/internal/deploy"
 )
@@ -60,5 +61,30 @@ func TestRollbackOfTheFirstDeployment(t *testing.T) {
 				t.Errorf("the group's revision is %+v", w.group.TargetRevision)
 			}
 		})
+	}
+}
+
+// TestLongestShift holds that a deployment with the longest waits and the longest shift that can be asked for is in time.
+func TestLongestShift(t *testing.T) {
+	t.Parallel()
+	spec := shifting(deploy.TrafficRouting{Type: deploy.RoutingCanary, Percentage: 10, IntervalMinutes: 2880})
+	spec.BlueGreen.ReadyAction, spec.BlueGreen.ReadyWaitMinutes, spec.BlueGreen.TerminationWaitMinutes = deploy.ReadyStop, 2880, 2880
+	w := newWorld(t, spec)
+	w.resolve()
+	w.run()
+	w.now = w.d.State.WaitUntil.Add(-time.Minute)
+	w.do(goOn)
+	w.settle()
+	w.run()
+	w.settle()
+	w.now = w.d.State.WaitUntil
+	w.do(deploy.Wake{})
+	w.settle()
+	w.run()
+	w.settle()
+	w.now = w.d.State.WakeAt
+	w.do(deploy.Wake{})
+	if w.d.State.Phase != deploy.PhaseTerminate {
+		t.Errorf("after the waits it is at %s, %s: %+v", w.d.State.Phase, w.d.State.Status, w.d.State.Error)
 	}
 }

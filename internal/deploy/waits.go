@@ -14,9 +14,14 @@ const (
 	resolveLimit = 90 * time.Minute
 	// blueGreenLimit is two waits of 48 hours and 13 events of an hour.
 	blueGreenLimit = 109 * time.Hour
+	// shiftLimit is the longest shift in steps that a deployment config can ask for.
+	shiftLimit = 48 * time.Hour
 )
 
 func (k Kind) limit() time.Duration {
+	if k == KindBlueGreenShift {
+		return blueGreenLimit + shiftLimit
+	}
 	if k.BlueGreen() {
 		return blueGreenLimit
 	}

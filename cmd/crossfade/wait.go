@@ -52,7 +52,8 @@ func newWaitCommand() *cobra.Command {
 
 --for ready is reached when the replacement environment is Ready, rerouted when the termination wait has started, complete when the
 deployment succeeded. A deployment that failed or was stopped never counts as reached. A server that does not answer, such as one that
-restarts, is asked again until the timeout.
+restarts, is asked again until the timeout. It is asked after a quarter of a second to two seconds, and at once when its stream of events says
+that something has happened.
 
 On a terminal a line below the others shows how the instances stand. With --output json each line is an object: its type is status, event,
 approval or outcome.
@@ -78,7 +79,10 @@ approval or outcome.
 				Reader: client, Clock: follow.Clock{Now: time.Now, Sleep: sleep}, Tell: t,
 				ID: args[0], Goal: follow.Goal(goal), Timeout: timeout, NoWaitInReady: noWaitInReady,
 			}
+			events := client.Listen(args[0], func(ctx context.Context, d time.Duration) error { return sleep(ctx, d, nil) })
+			f.Wake = events.Wake()
 			outcome, info, err := f.Follow(c.Context())
+			events.Stop()
 			if err != nil {
 				err = errors.Join(err, t.clear())
 			}

@@ -1,4 +1,15 @@
 package follow
 
+import "errors"
+
 // Passing makes an error as Client returns it when a later try may have another end.
 func Passing(err error) error { return &passing{err} }
+
+// MayPass reports whether the error is one that the follower waits out.
+func MayPass(err error) bool {
+	var may *passing
+	return errors.As(err, &may)
+}
+
+// Ended is closed when the listener listens no more.
+func Ended(l *Listener) <-chan struct{} { return l.done }

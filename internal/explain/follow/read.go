@@ -39,7 +39,7 @@ func Read(ctx context.Context, c *Client, id, options string) (explain.Input, er
 	}
 	switch *in.Info.Status {
 	case control.DeploymentStatusQueued:
-		in.Ahead, err = c.ahead(ctx, in.Info)
+		in.Ahead, err = c.ahead(ctx, id, in.Info)
 	case control.DeploymentStatusInProgress:
 		in.Holders, err = c.holders(ctx, id, unasked(in.Targets))
 	}
@@ -47,7 +47,7 @@ func Read(ctx context.Context, c *Client, id, options string) (explain.Input, er
 }
 
 // ahead are the unfinished deployments of the group that were created before the deployment.
-func (c *Client) ahead(ctx context.Context, info control.DeploymentInfo) ([]explain.Ahead, error) {
+func (c *Client) ahead(ctx context.Context, id string, info control.DeploymentInfo) ([]explain.Ahead, error) {
 	list := control.ListDeploymentsInput{ApplicationName: info.ApplicationName, DeploymentGroupName: info.DeploymentGroupName, IncludeOnlyStatuses: unfinished}
 	infos, err := c.deployments(ctx, list)
 	if refusedAs(err, control.DeploymentGroupDoesNotExistException) || refusedAs(err, control.ApplicationDoesNotExistException) {
@@ -57,7 +57,7 @@ func (c *Client) ahead(ctx context.Context, info control.DeploymentInfo) ([]expl
 		return nil, err
 	}
 	// Listed the newest first, also when two are of the same millisecond: what comes behind the deployment is ahead of it.
-	i := slices.IndexFunc(infos, func(d control.DeploymentInfo) bool { return *d.DeploymentId == *info.DeploymentId })
+	i := slices.IndexFunc(infos, func(d control.DeploymentInfo) bool { return *d.DeploymentId == id })
 	var ahead []explain.Ahead
 	for _, d := range slices.Backward(infos[i+1:]) {
 		ahead = append(ahead, explain.Ahead{DeploymentID: *d.DeploymentId, Status: *d.Status})

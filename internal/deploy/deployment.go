@@ -23,7 +23,9 @@ type Spec struct {
 	Description   string    `json:"description,omitempty"`
 	ExternalID    string    `json:"externalId,omitempty"`
 
-	Revision Revision  `json:"revision"`
+	Revision Revision `json:"revision"`
+	// Follows says that the revision is the group's, whichever that is when the deployment's turn comes.
+	Follows  bool      `json:"follows,omitempty"`
 	Previous *Previous `json:"previous,omitempty"` // nil: the group had no successful deployment
 
 	Config         string          `json:"config"`
@@ -104,6 +106,7 @@ type State struct {
 	AdmittedAt time.Time `json:"admittedAt,omitzero"`
 
 	Originals    int    `json:"originals,omitempty"` // targets of LaneOriginal
+	Spared       int    `json:"spared,omitempty"`    // instances of the group that have the revision and are left alone
 	Replacements int    `json:"replacements,omitempty"`
 	Tally        tally  `json:"tally,omitzero"`     // of the present stage
 	Zones        []Zone `json:"zones,omitempty"`    // of a zonal deployment, in their order
@@ -199,13 +202,16 @@ func (d Deployment) stageRow() stage { return plans[d.Spec.Kind][d.State.Turn] }
 
 // FirstGeneration is below the generation of every traffic order of the deployment, and above those of the group's earlier ones: the
 // milliseconds of its creation, or of its admission when it waited its turn, above room for a counter. Deployments of a group never overlap.
-func (d Deployment) FirstGeneration() int64 { return d.begun().UnixMilli() << 20 }
+func (d Deployment) FirstGeneration() int64 { return GenerationAt(d.begun()) }
+
+// GenerationAt is the least generation of a traffic order that is given at the time.
+func GenerationAt(at time.Time) int64 { return at.UnixMilli() << 20 }
 
 // generation numbers a traffic order so that a later one always has the higher number, also among those of other deployments to the same
 // instances: of another group on the same hosts, or of one that runs beside.
 func (m *machine) generation() int64 {
 	st := &m.d.State
-	st.Orders = max(st.Orders+1, m.d.FirstGeneration()+1, m.at.UnixMilli()<<20)
+	st.Orders = max(st.Orders+1, m.d.FirstGeneration()+1, GenerationAt(m.at))
 	return st.Orders
 }
 

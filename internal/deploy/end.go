@@ -62,6 +62,9 @@ func (m *machine) endUnhealthy() {
 	fmt.Fprintf(&b, " While %s, %d of %d instances failed, %d succeeded", m.d.where(), st.Tally.Failed, st.Tally.Total, st.Tally.Done)
 	if z := st.ZoneTally; m.d.zoned() && z.Done+z.InFlight+z.unstarted() <= z.Minimum {
 		fmt.Fprintf(&b, "; in %s %d of %d failed and minimumHealthyHostsPerZone needs %d", st.Zones[st.Zone], z.Failed, z.Total, z.Minimum)
+		if others := st.Zones[st.Zone]; others.Others > others.Healthy {
+			fmt.Fprintf(&b, " of them, since %d other instances there are unhealthy", others.Others-others.Healthy)
+		}
 	}
 	switch r := m.d.stageRow().rule; r {
 	case ruleMinimum, ruleRestore:

@@ -25,6 +25,15 @@ func (h HealthyHosts) Minimum(n int) int {
 	}
 }
 
+// minimum is the number of n targets that must stay healthy beside the spared instances, which are. A deployment for one instance that came or
+// goes by itself takes nothing from the group.
+func (s Spec) minimum(n, spared int) int {
+	if s.Beside() {
+		return 0
+	}
+	return max(0, s.MinimumHealthy.Minimum(n+spared)-spared)
+}
+
 // tally is what a stage knows of its targets. It is the whole input of the health rules.
 type tally struct {
 	Total    int `json:"total"`    // targets that the stage is for

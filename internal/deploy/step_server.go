@@ -17,8 +17,9 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 	m.clear("", EffectResolve)
 	m.d.State.Delay = ""
 	originals, replacements := separate(m.d.Spec, e)
+	var spared []Selected
 	if m.d.Spec.UpdateOutdatedOnly && e.Problem == nil && len(originals) > 0 {
-		if originals = outdated(originals); len(originals) == 0 {
+		if originals, spared = outdated(originals); len(originals) == 0 {
 			m.d.State.StartedAt = m.at
 			m.setStatus(StatusInProgress)
 			m.d.State.Messages = append(m.d.State.Messages, fmt.Sprintf("Every instance of deployment group %s has the revision already: there was nothing to do.", m.d.Spec.Group))
@@ -26,7 +27,7 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 			return m.done()
 		}
 	}
-	if p := precheck(m.d.Spec, e, originals, replacements); p != nil {
+	if p := precheck(m.d.Spec, e, originals, replacements, spared); p != nil {
 		m.end(StatusFailed, *p, "")
 		return m.done()
 	}
@@ -35,9 +36,10 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 	if !m.d.Spec.Kind.BlueGreen() {
 		first = LaneInPlace
 		if m.d.Spec.Zonal != nil {
-			st.Zones, originals = divide(originals)
+			st.Zones, originals = divide(originals, spared)
 		}
 	}
+	st.Spared = len(spared)
 	for _, s := range originals {
 		m.t.newTargets = append(m.t.newTargets, newTarget(m.d, first, s, m.at))
 	}
@@ -53,15 +55,16 @@ func (m *machine) onResolved(e Resolved) (Transition, error) {
 	return m.done()
 }
 
-// outdated are those of the instances that do not have the group's target revision.
-func outdated(found []Selected) []Selected {
-	var old []Selected
+// outdated are those of the instances that do not have the revision; the others are spared.
+func outdated(found []Selected) (old, spared []Selected) {
 	for _, s := range found {
-		if !s.Current {
+		if s.Current {
+			spared = append(spared, s)
+		} else {
 			old = append(old, s)
 		}
 	}
-	return old
+	return old, spared
 }
 
 // onDelayed remembers what keeps the deployment from starting, so that a reader sees it.
@@ -94,14 +97,14 @@ func separate(spec Spec, e Resolved) (originals, replacements []Selected) {
 }
 
 // precheck says why the deployment can't start, or nil.
-func precheck(spec Spec, e Resolved, originals, replacements []Selected) *ErrorInfo {
+func precheck(spec Spec, e Resolved, originals, replacements, spared []Selected) *ErrorInfo {
 	active := originals
 	environment := "deployment group"
 	if spec.Kind.Replaces() {
 		active, environment = replacements, "replacement environment"
 	}
 	n := len(active)
-	minimum := spec.MinimumHealthy.Minimum(n)
+	minimum := spec.minimum(n, len(spared))
 	switch {
 	case e.Problem != nil:
 		return e.Problem
@@ -123,10 +126,10 @@ func precheck(spec Spec, e Resolved, originals, replacements []Selected) *ErrorI
 		return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances, and the %s has %d: none could be deployed to. Use a config with a lower minimum or more instances.", spec.Config, minimum, environment, n)}
 	}
 	if spec.Zonal != nil && !spec.Kind.BlueGreen() {
-		zones, _ := divide(originals)
+		zones, _ := divide(originals, spared)
 		for _, z := range zones {
-			if m := spec.Zonal.minimumOf(z); m >= z.Targets {
-				return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances in each zone, and there are %d in %s: none could be deployed to. Lower minimumHealthyHostsPerZone or add instances.", spec.Config, m, z.Targets, z)}
+			if m := spec.Zonal.minimumOf(z); m >= z.Targets+z.Others {
+				return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances in each zone, and there are %d in %s: none could be deployed to. Lower minimumHealthyHostsPerZone or add instances.", spec.Config, m, z.Targets+z.Others, z)}
 			}
 		}
 	}
@@ -188,9 +191,9 @@ func (m *machine) enter(turn int) {
 	default:
 		st.Rerouted = st.Rerouted || row.phase == PhaseBlock
 		st.Tally.Total = m.population(row)
-		st.Tally.Minimum = m.d.Spec.MinimumHealthy.Minimum(st.Tally.Total)
-		if m.d.zoned() {
-			m.enterZone(0)
+		st.Tally.Minimum = m.d.Spec.minimum(st.Tally.Total, st.Spared)
+		if m.d.zoned() && !m.enterZone(0) {
+			return
 		}
 		switch {
 		case st.Tally.Total == 0:
@@ -428,6 +431,7 @@ func (m *machine) advance(t *Target) {
 		m.setTarget(t, row.after)
 		m.clear(t.ID, EffectHold)
 		m.learn(t, true)
+		m.healed(t)
 	case m.d.State.Ending != nil:
 		m.leave(t)
 	default:

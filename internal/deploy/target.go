@@ -9,6 +9,7 @@ type Target struct {
 	ARN          string       `json:"arn"`
 	Host         string       `json:"host"` // the identity that the instance's agent signs with
 	Account      string       `json:"account"`
+	Zone         string       `json:"zone,omitempty"`
 	Lane         Lane         `json:"lane"`
 	Rank         int          `json:"rank"`   // targets of a lower rank start first
 	Status       TargetStatus `json:"status"` // the store keeps it as a column; see Transition.SkipRest
@@ -83,14 +84,14 @@ type Selected struct {
 	Host    string
 	Zone    string // empty: none
 	Rank    int    // by InstanceState.Rank
-	Current bool   // it has the group's target revision
+	Current bool   // it has the revision that is deployed
 	Failed  bool   // the last deployment of the group to it failed
 }
 
 func newTarget(d Deployment, lane Lane, s Selected, at time.Time) Target {
 	names := eventsOf(d.Spec.Kind, lane)
 	t := Target{
-		DeploymentID: d.Spec.ID, ID: s.ID, ARN: s.ARN, Host: s.Host, Account: d.Spec.Account, Lane: lane, Rank: s.Rank,
+		DeploymentID: d.Spec.ID, ID: s.ID, ARN: s.ARN, Host: s.Host, Account: d.Spec.Account, Zone: s.Zone, Lane: lane, Rank: s.Rank,
 		Status: TargetPending, UpdatedAt: at, Events: make([]LifecycleEvent, len(names)),
 	}
 	for i, n := range names {

@@ -14,6 +14,10 @@ type Zone struct {
 	// them takes nothing from anybody, while a healthy instance that is taken before them could be the one too many.
 	Failed  bool `json:"failed,omitempty"`
 	Targets int  `json:"targets"`
+	// Others are the zone's instances that are not among its targets, because they come first as failed or are left alone, and Healthy those of
+	// them that are known to serve: the zone's minimum is one of all its instances.
+	Others  int `json:"others,omitempty"`
+	Healthy int `json:"healthy,omitempty"`
 }
 
 // zoned reports whether the deployment goes from zone to zone.
@@ -27,14 +31,30 @@ func zoneOf(s Selected) Zone {
 }
 
 // divide sorts the instances into zones and gives each a rank by its zone's place and then its own, so that the next targets to start are
-// those of the present zone.
-func divide(found []Selected) (zones []Zone, ranked []Selected) {
-	count := map[Zone]int{}
+// those of the present zone. spared are the instances that the deployment leaves alone.
+func divide(found, spared []Selected) (zones []Zone, ranked []Selected) {
+	count := map[Zone]*Zone{}
 	for _, s := range found {
-		count[zoneOf(s)]++
+		z := count[zoneOf(s)]
+		if z == nil {
+			z = new(zoneOf(s))
+			count[zoneOf(s)] = z
+		}
+		z.Targets++
 	}
-	for z, n := range count {
-		zones = append(zones, Zone{z.Name, z.Failed, n})
+	for _, s := range found {
+		if z := count[Zone{Name: s.Zone}]; z != nil && s.Failed {
+			z.Others++
+		}
+	}
+	for _, s := range spared {
+		if z := count[Zone{Name: s.Zone}]; z != nil {
+			z.Others++
+			z.Healthy++
+		}
+	}
+	for _, z := range count {
+		zones = append(zones, *z)
 	}
 	slices.SortFunc(zones, func(a, b Zone) int {
 		switch {
@@ -61,12 +81,12 @@ func before(first bool) int {
 	return 1
 }
 
-// minimumOf is the number of the zone's targets that must stay healthy.
+// minimumOf is the number of all the zone's instances that must stay healthy.
 func (z *Zonal) minimumOf(zone Zone) int {
 	if z == nil || z.MinimumHealthyPerZone == nil || zone.Failed {
 		return 0
 	}
-	return z.MinimumHealthyPerZone.Minimum(zone.Targets)
+	return z.MinimumHealthyPerZone.Minimum(zone.Targets + zone.Others)
 }
 
 // monitor is how long the deployment watches after the zone with the index.
@@ -82,13 +102,31 @@ func (z *Zonal) monitor(zones []Zone, i int) time.Duration {
 	return time.Duration(*seconds) * time.Second
 }
 
-// enterZone begins with the zone of the index.
-func (m *machine) enterZone(i int) {
+// enterZone begins with the zone of the index. It reports whether targets may start: not when none of them could without the zone falling below
+// its minimum, because others of its instances failed again.
+func (m *machine) enterZone(i int) bool {
 	st := &m.d.State
 	z := st.Zones[i]
 	st.Zone = i
-	st.ZoneTally = tally{Total: z.Targets, Minimum: m.d.Spec.Zonal.minimumOf(z)}
+	st.ZoneTally = tally{Total: z.Targets, Minimum: max(0, m.d.Spec.Zonal.minimumOf(z)-z.Healthy)}
 	m.note("", fmt.Sprintf("%s: %d instances, %d of them must stay healthy", z, z.Targets, st.ZoneTally.Minimum))
+	if st.ZoneTally.Minimum >= z.Targets {
+		m.endUnhealthy()
+		return false
+	}
+	return true
+}
+
+// healed takes note that an instance which had failed serves again.
+func (m *machine) healed(t *Target) {
+	st := &m.d.State
+	if !m.d.zoned() || !st.Zones[st.Zone].Failed {
+		return
+	}
+	if i := slices.IndexFunc(st.Zones, func(z Zone) bool { return !z.Failed && z.Name == t.Zone }); i >= 0 {
+		st.Zones = slices.Clone(st.Zones)
+		st.Zones[i].Healthy++
+	}
 }
 
 func (z Zone) String() string {
@@ -114,16 +152,16 @@ func (m *machine) leaveZone() bool {
 		m.note("", fmt.Sprintf("%s is done and is watched for %s before the next", st.Zones[st.Zone], wait))
 		return false
 	}
-	m.enterZone(st.Zone + 1)
-	return true
+	return m.enterZone(st.Zone + 1)
 }
 
 // endMonitor goes on after the time to watch a zone.
 func (m *machine) endMonitor() {
 	st := &m.d.State
 	st.WaitUntil = time.Time{}
-	m.enterZone(st.Zone + 1)
-	m.proceed()
+	if m.enterZone(st.Zone + 1) {
+		m.proceed()
+	}
 }
 
 // slots is how many more targets may start now, by the rule for all targets and for those of the zone.

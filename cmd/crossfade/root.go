@@ -11,7 +11,7 @@ func newRootCommand(ran *bool) *cobra.Command {
 host agent work unmodified, with real deployments on your own machines and real traffic rerouting.
 
 Exit codes: 0 done; 1 it was tried and failed; 2 the command line, the environment or the configuration is wrong and nothing was done;
-130 interrupted before it was done. crossfade wait has more, one for each outcome.`,
+130 interrupted before it was done. crossfade wait and crossfade plan have more, which their help lists.`,
 		Example: `  crossfade demo                      watch a blue/green deployment on this machine
   crossfade server                    run a server on 127.0.0.1:8470
   crossfade host add web-1 --out web-1.yml

@@ -24,7 +24,8 @@ type Agents interface {
 	Offer(e deploy.Effect)
 	// Withdraw takes back whatever has the key.
 	Withdraw(k deploy.EffectKey)
-	// HeldBy is the deployment whose hold keeps the command of the key from its host; empty: none does.
+	// HeldBy is the deployment whose hold keeps the command of the key from its host, or did until less than deploy.PickUpLimit ago; empty:
+	// the agent has had its time.
 	HeldBy(k deploy.EffectKey) string
 }
 
@@ -253,7 +254,8 @@ func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) ([
 	steps := make([]step, len(taken))
 	err := r.Store.Batch(ctx, func(b store.Batch) error {
 		for i, q := range taken {
-			s, err := decide(ctx, b, now, q)
+			// No two at the same time: whoever came to a host first must have been first after a restart too.
+			s, err := decide(ctx, b, now.Add(time.Duration(i)), q)
 			if err != nil {
 				return err
 			}

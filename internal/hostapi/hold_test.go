@@ -62,3 +62,26 @@ func TestOneDeploymentHasAHost(t *testing.T) {
 		})
 	}
 }
+
+// TestWaitingForAHostIsNoFaultOfItsAgent holds that an agent has its whole time to ask for a command after another deployment gave the host back.
+func TestWaitingForAHostIsNoFaultOfItsAgent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := NewMailbox(wallClock{})
+		firstHold, _ := of("d-FIRST0001", time.Now())
+		secondHold, second := of("d-AFTER0001", time.Now().Add(time.Second))
+		for _, e := range []deploy.Effect{firstHold, secondHold, second} {
+			m.Offer(e)
+		}
+		time.Sleep(deploy.PickUpLimit - time.Second)
+		m.Withdraw(firstHold.Key)
+		time.Sleep(time.Second)
+		if by := m.HeldBy(second.Key); by != "d-FIRST0001" {
+			t.Errorf("a second after the host was given back, the command is held by %q", by)
+		}
+		time.Sleep(deploy.PickUpLimit - time.Second)
+		if by := m.HeldBy(second.Key); by != "" {
+			t.Errorf("after the agent's time it is held by %q", by)
+		}
+	})
+}

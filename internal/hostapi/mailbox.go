@@ -37,6 +37,8 @@ type Mailbox struct {
 type box struct {
 	offers  []*offer        // in the order in which they came
 	holds   []hold          // the first one has the host
+	freedBy string          // the deployment that had the host last
+	freed   time.Time       // and gave it back then
 	waiting []chan struct{} // held polls, the newest last; a wake-up carries no truth
 }
 
@@ -89,8 +91,14 @@ func (m *Mailbox) hold(e deploy.Effect) {
 func (m *Mailbox) HeldBy(k deploy.EffectKey) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if b := m.boxes[m.hosts[k]]; b != nil && !b.free(k) {
+	b := m.boxes[m.hosts[k]]
+	switch {
+	case b == nil:
+		return ""
+	case !b.free(k):
 		return b.holds[0].key.DeploymentID
+	case b.freedBy != k.DeploymentID && m.clock.Now().Sub(b.freed) < deploy.PickUpLimit:
+		return b.freedBy // the agent has not had its time yet
 	}
 	return ""
 }
@@ -119,6 +127,9 @@ func (m *Mailbox) remove(k deploy.EffectKey) {
 	delete(m.hosts, k)
 	b := m.boxes[host]
 	if k.Kind == deploy.EffectHold {
+		if b.holds[0].key == k {
+			b.freedBy, b.freed = k.DeploymentID, m.clock.Now()
+		}
 		b.holds = slices.DeleteFunc(b.holds, func(h hold) bool { return h.key == k })
 		if len(b.offers) > 0 {
 			b.wake() // another deployment's command may have waited for this

@@ -10,6 +10,7 @@ import (
 	"crossfade/internal/config"
 	"crossfade/internal/edge"
 	"crossfade/internal/notify"
+	"crossfade/internal/notify/lost"
 	"crossfade/internal/notify/outbox"
 	"crossfade/internal/notify/sns"
 	"crossfade/internal/notify/stream"
@@ -23,13 +24,17 @@ import (
 // purposeEvents derives what tells the ids of this server's events from those of another.
 const purposeEvents = "event identifiers"
 
-// eventsPath is where the changes of state are listened to.
-const eventsPath = "/events"
+// The pages for those who sign.
+const (
+	eventsPath = "/events"             // the changes of state, as they happen
+	lostPath   = "/notifications/lost" // the messages that were given up
+)
 
 // notifications are the parts that tell others of deployments.
 type notifications struct {
 	outbox *outbox.Service
 	stream *stream.Handler
+	lost   lost.Handler
 }
 
 // openNotifications makes the sinks of the configuration, and begins to send what is outstanding.
@@ -50,7 +55,10 @@ func openNotifications(ctx context.Context, o Options, kept store.Notices, secre
 	if err != nil {
 		return nil, fmt.Errorf("start the outbox: %w", err)
 	}
-	return &notifications{messages, stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log})}, nil
+	return &notifications{
+		outbox: messages, stream: stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log}),
+		lost: lost.Handler{Deliveries: kept, Account: callerAccount, Logger: log},
+	}, nil
 }
 
 // sinks makes what the configuration describes. It asks nobody anything.
@@ -87,6 +95,13 @@ func callerAccount(ctx context.Context) string {
 	return c.Account
 }
 
+// TestTrigger implements api.Triggers.
+func (n *notifications) TestTrigger(ctx context.Context, g deploy.Group, t deploy.Trigger) {
+	if err := n.outbox.TestTrigger(ctx, g, t); err != nil {
+		n.log.Error("the test of a trigger could not be queued", "group", g.Name, "trigger", t.Name, "destination", t.Target, "error", err)
+	}
+}
+
 // told says that the store has notices that it did not have before.
 func (n *notifications) told() {
 	n.outbox.Wake()
@@ -95,5 +110,7 @@ func (n *notifications) told() {
 
 // reads are the pages for those who sign.
 func (n *notifications) reads() map[string]edge.Read {
-	return map[string]edge.Read{eventsPath: {Operation: "GetEvents", Handler: n.stream}}
+	return map[string]edge.Read{
+		eventsPath: {Operation: "GetEvents", Handler: n.stream}, lostPath: {Operation: "GetLostNotifications", Handler: n.lost},
+	}
 }

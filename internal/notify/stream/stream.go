@@ -240,7 +240,9 @@ func (l *listener) write(format string, args ...any) error {
 }
 
 // event sends a JSON document, which is one line.
-func (l *listener) event(id int64, body []byte) error { return l.write("id: %d\ndata: %s\n\n", id, body) }
+func (l *listener) event(id int64, body []byte) error {
+	return l.write("id: %d\ndata: %s\n\n", id, body)
+}
 
 func (l *listener) comment(text string) error {
 	if err := l.write(": %s\n\n", text); err != nil {

@@ -88,3 +88,43 @@ func TestLongestShift(t *testing.T) {
 		t.Errorf("after the waits it is at %s, %s: %+v", w.d.State.Phase, w.d.State.Status, w.d.State.Error)
 	}
 }
+
+// TestEndAfterTheReroute holds whose environment serves the group after an end in the termination wait: the originals' when traffic is routed
+// back to them, else the replacement's.
+func TestEndAfterTheReroute(t *testing.T) {
+	t.Parallel()
+	for name, rollback := range map[string]bool{"rolled back": true, "left as it is": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, blueGreen(func(s *deploy.Spec) { s.BlueGreen.ReadyAction = deploy.ReadyContinue }))
+			w.resolve()
+			w.run()
+			w.do(deploy.Wake{})
+			w.run()
+			if w.d.State.Phase != deploy.PhaseTerminationWait {
+				t.Fatalf("it is at %s", w.d.State.Phase)
+			}
+			w.group = nil
+			w.do(deploy.Stop{By: "me", Rollback: &rollback})
+			if adopted := w.group != nil && w.group.Environment != nil; w.d.State.Status != deploy.StatusStopped || (w.spawned != nil) != rollback || adopted == rollback {
+				t.Errorf("it is %s, rollback %v, the group remembers %+v", w.d.State.Status, w.spawned != nil, w.group)
+			}
+		})
+	}
+}
+
+// TestStoppedBetweenEvents holds what is learnt of instances that a stop reaches: nothing of one that did not begin, and that one which was left
+// in the middle is unhealthy.
+func TestStoppedBetweenEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, blueGreen(func(s *deploy.Spec) { s.Kind = deploy.KindInPlace }))
+	w.do(deploy.Resolved{Originals: selected("a", "b")})
+	w.pump()
+	w.do(deploy.Acknowledged{Target: "a", Attempt: 1, Delivery: 1})
+	w.do(deploy.Stop{By: "me"})
+	w.do(deploy.Acknowledged{Target: "b", Attempt: 1, Delivery: 1})
+	w.do(deploy.Completed{Target: "a", Attempt: 1, Delivery: 1, Succeeded: true})
+	if w.d.State.Status != deploy.StatusStopped || len(w.learnt) != 1 || w.learnt[0].Instance != "a" || w.learnt[0].Succeeded {
+		t.Errorf("it is %s and learnt %+v", w.d.State.Status, w.learnt)
+	}
+}

@@ -20,6 +20,7 @@ type world struct {
 	lines   []deploy.Line
 	notices []deploy.Notice
 	group   *deploy.GroupChange
+	learnt  []deploy.InstanceChange
 	spawned *deploy.Transition
 }
 
@@ -85,6 +86,7 @@ func (w *world) apply(tr deploy.Transition) {
 	}
 	w.lines = append(w.lines, tr.Journal()...)
 	w.notices = append(w.notices, tr.Notices()...)
+	w.learnt = append(w.learnt, tr.Instances()...)
 	if tr.Group() != nil {
 		w.group = tr.Group()
 	}

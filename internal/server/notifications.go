@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 
 	"crossfade/internal/auth"
 	"crossfade/internal/config"
+	"crossfade/internal/deploy"
 	"crossfade/internal/edge"
 	"crossfade/internal/notify"
 	"crossfade/internal/notify/lost"
@@ -35,6 +37,7 @@ type notifications struct {
 	outbox *outbox.Service
 	stream *stream.Handler
 	lost   lost.Handler
+	log    *slog.Logger
 }
 
 // openNotifications makes the sinks of the configuration, and begins to send what is outstanding.
@@ -57,7 +60,7 @@ func openNotifications(ctx context.Context, o Options, kept store.Notices, secre
 	}
 	return &notifications{
 		outbox: messages, stream: stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log}),
-		lost: lost.Handler{Deliveries: kept, Account: callerAccount, Logger: log},
+		lost: lost.Handler{Deliveries: kept, Account: callerAccount, Logger: log}, log: log, log: log,
 	}, nil
 }
 

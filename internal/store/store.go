@@ -94,6 +94,8 @@ type Groups interface {
 	Group(ctx context.Context, account, application, name string) (deploy.Group, error)
 	GroupByID(ctx context.Context, id string) (deploy.Group, error)
 	Groups(ctx context.Context, account, application string, p Page) ([]string, error)
+	// AllGroups lists the groups of all accounts by id, each as Group reads it, for the server's own rounds.
+	AllGroups(ctx context.Context, p Page) ([]deploy.Group, error)
 	// UpdateGroup changes name, settings and tags of the group with the id, by a function of what is so, in one transaction. What
 	// deployments wrote is not touched. It fails with ErrNotFound, ErrExists (name), or the function's error.
 	UpdateGroup(ctx context.Context, account, id string, change func(*deploy.Group) error) error

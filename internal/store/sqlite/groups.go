@@ -50,25 +50,40 @@ const selectGroup = `
 	LEFT JOIN deployment d ON d.group_id = g.id AND d.status IN (` + unfinishedStatuses + `) AND d.standing = 'active' `
 
 func readGroup(ctx context.Context, r reader, condition string, args ...any) (deploy.Group, error) {
-	var g deploy.Group
-	var settings, tags, revision, successful, attempted string
-	var created sql.NullInt64
-	err := r.row(ctx, selectGroup+condition, args,
-		&g.ID, &g.Account, &g.ApplicationID, &g.Application, &g.Name, &settings, &tags, &created, &g.Environment,
-		&revision, &successful, &attempted, &g.Active)
-	if err != nil {
+	var row groupRow
+	if err := r.row(ctx, selectGroup+condition, args, row.members()...); err != nil {
 		return deploy.Group{}, err
 	}
-	g.CreatedAt = moment(created)
+	return row.group()
+}
+
+// groupRow is a row of selectGroup.
+type groupRow struct {
+	g                                               deploy.Group
+	settings, tags, revision, successful, attempted string
+	created                                         sql.NullInt64
+}
+
+// members are what a row is read into.
+func (r *groupRow) members() []any {
+	return []any{
+		&r.g.ID, &r.g.Account, &r.g.ApplicationID, &r.g.Application, &r.g.Name, &r.settings, &r.tags, &r.created, &r.g.Environment,
+		&r.revision, &r.successful, &r.attempted, &r.g.Active,
+	}
+}
+
+func (r *groupRow) group() (deploy.Group, error) {
+	g := r.g
+	g.CreatedAt = moment(r.created)
 	for _, member := range []struct {
 		doc  string
 		into any
-	}{{settings, &g.Settings}, {revision, &g.TargetRevision}, {successful, &g.LastSuccessful}, {attempted, &g.LastAttempted}} {
+	}{{r.settings, &g.Settings}, {r.revision, &g.TargetRevision}, {r.successful, &g.LastSuccessful}, {r.attempted, &g.LastAttempted}} {
 		if err := decode(member.doc, member.into); err != nil {
 			return deploy.Group{}, err
 		}
 	}
-	return g, decodeTags(tags, &g.Tags)
+	return g, decodeTags(r.tags, &g.Tags)
 }
 
 // Group implements store.Groups.
@@ -90,6 +105,21 @@ func (s *Store) Groups(ctx context.Context, account, application string, p store
 		WHERE a.account = ? AND a.name = ? AND g.name > ? ORDER BY g.name LIMIT ?`,
 		[]any{account, application, p.After, limit(p.Limit)}, names(&out))
 	return out, wrap(err, "list deployment groups of application %q", application)
+}
+
+// AllGroups implements store.Groups.
+func (s *Store) AllGroups(ctx context.Context, p store.Page) ([]deploy.Group, error) {
+	var out []deploy.Group
+	err := s.read.each(ctx, selectGroup+`WHERE g.id > ? ORDER BY g.id LIMIT ?`, []any{p.After, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		var row groupRow
+		if err := rows.Scan(row.members()...); err != nil {
+			return false, err
+		}
+		g, err := row.group()
+		out = append(out, g)
+		return true, err
+	})
+	return out, wrap(err, "list all deployment groups")
 }
 
 // UpdateGroup implements store.Groups.

@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"crossfade/internal/deploy"
@@ -149,6 +151,38 @@ func groups(t *testing.T, s store.Store) {
 	want(t, err, store.ErrNotFound)
 	_, err = s.GroupByID(ctx, "none")
 	want(t, err, store.ErrNotFound)
+}
+
+func allGroups(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	if none := must1[[]deploy.Group](t)(s.AllGroups(ctx, store.Page{})); len(none) != 0 {
+		t.Fatalf("an empty store has groups: %+v", none)
+	}
+	w := newWorld(t, s, func(deploy.Group) {})
+	var wanted []deploy.Group
+	for i, owner := range []string{account, other} {
+		a := application("shop")
+		a.ID, a.Account = fmt.Sprintf("%s-%d", a.ID, i), owner
+		must(t, s.CreateApplication(ctx, a, 10))
+		for _, name := range []string{"web", "batch", "front"} {
+			g := group(a, name)
+			must(t, s.CreateGroup(ctx, g, 10))
+			if name != "web" {
+				w.create(g, deploy.KindInPlace)
+			}
+			wanted = append(wanted, must1[deploy.Group](t)(s.GroupByID(ctx, g.ID)))
+		}
+	}
+	slices.SortFunc(wanted, func(a, b deploy.Group) int { return cmp.Compare(a.ID, b.ID) })
+	var got []deploy.Group
+	for p := (store.Page{Limit: 4}); ; p.After = got[len(got)-1].ID {
+		page := must1[[]deploy.Group](t)(s.AllGroups(ctx, p))
+		if got = append(got, page...); len(page) < p.Limit {
+			break
+		}
+	}
+	equal(t, "the groups in pages", got, wanted)
+	equal(t, "the groups at once", must1[[]deploy.Group](t)(s.AllGroups(ctx, store.Page{})), wanted)
 }
 
 func updateGroup(t *testing.T, s store.Store) {

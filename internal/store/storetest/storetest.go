@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"configs", configs},
 		{"a config in use", configInUse},
 		{"groups", groups},
+		{"all groups", allGroups},
 		{"updating a group", updateGroup},
 		{"deleting a group", deleteGroup},
 		{"revisions", revisions},

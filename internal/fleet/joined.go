@@ -33,12 +33,57 @@ func (j Joined) fleets() []Fleet {
 	return append(out, j.Rest)
 }
 
+// Remembering is a driver that knows which of its groups are gone. Their names stay its own: a group of the same name in a later driver is
+// another one, and is not to be taken or deleted for it.
+type Remembering interface {
+	Remembers(ctx context.Context, account, name string) (bool, error)
+}
+
+// share gives each name of a group to the first driver that has it. The last one gets those that no other has, and says whether it does.
+func (j Joined) share(ctx context.Context, account string, names []string) ([][]string, error) {
+	shares := make([][]string, len(j.Drivers))
+	for n, d := range j.Drivers {
+		if n == len(j.Drivers)-1 || len(names) == 0 {
+			shares[n] = names
+			break
+		}
+		found, err := d.Groups(ctx, account, names)
+		if err != nil {
+			return nil, err
+		}
+		var left []string
+		for _, name := range names {
+			has := slices.ContainsFunc(found, func(g Group) bool { return g.Name == name })
+			if r, ok := d.(Remembering); ok && !has {
+				if has, err = r.Remembers(ctx, account, name); err != nil {
+					return nil, err
+				}
+			}
+			if has {
+				shares[n] = append(shares[n], name)
+			} else {
+				left = append(left, name)
+			}
+		}
+		names = left
+	}
+	return shares, nil
+}
+
 // Find implements Fleet: the union. Of an instance that several pick, the first one's word counts.
 func (j Joined) Find(ctx context.Context, account string, s deploy.Selection) ([]Instance, error) {
+	shares, err := j.share(ctx, account, s.AutoScalingGroups)
+	if err != nil {
+		return nil, err
+	}
 	var found []Instance
 	seen := map[string]bool{}
-	for _, f := range j.fleets() {
-		some, err := f.Find(ctx, account, s)
+	for n, f := range j.fleets() {
+		theirs := s
+		if theirs.AutoScalingGroups = nil; n < len(shares) {
+			theirs.AutoScalingGroups = shares[n]
+		}
+		some, err := f.Find(ctx, account, theirs)
 		if err != nil {
 			return nil, err
 		}
@@ -129,13 +174,13 @@ func (j Joined) Terminate(ctx context.Context, account string, names []string) (
 
 // Groups implements Scaling.
 func (j Joined) Groups(ctx context.Context, account string, names []string) ([]Group, error) {
+	shares, err := j.share(ctx, account, names)
+	if err != nil {
+		return nil, err
+	}
 	byName := map[string]Group{}
-	for _, d := range j.Drivers {
-		left := slices.DeleteFunc(slices.Clone(names), func(n string) bool { _, ok := byName[n]; return ok })
-		if len(left) == 0 {
-			break
-		}
-		found, err := d.Groups(ctx, account, left)
+	for n, d := range j.Drivers {
+		found, err := d.Groups(ctx, account, shares[n])
 		if err != nil {
 			return nil, err
 		}
@@ -152,107 +197,90 @@ func (j Joined) Groups(ctx context.Context, account string, names []string) ([]G
 	return out, nil
 }
 
-// of finds the driver that has the group.
+// of finds the driver that the group is of: the one that has it, or remembers it, or else the last. It is nil when there are no drivers.
 func (j Joined) of(ctx context.Context, account, group string) (Driver, error) {
-	for _, d := range j.Drivers {
-		found, err := d.Groups(ctx, account, []string{group})
-		if err != nil {
-			return nil, err
-		}
-		if len(found) > 0 {
+	shares, err := j.share(ctx, account, []string{group})
+	if err != nil {
+		return nil, err
+	}
+	for n, d := range j.Drivers {
+		if len(shares[n]) > 0 {
 			return d, nil
 		}
 	}
-	return nil, fmt.Errorf("find the Auto Scaling group %s: %w", group, ErrUnknownGroup)
+	return nil, nil
 }
 
-// Copy implements Scaling: a copy is where its source is.
-func (j Joined) Copy(ctx context.Context, account, source, name string, size int) error {
-	d, err := j.of(ctx, account, source)
-	if err != nil {
-		return err
-	}
-	return d.Copy(ctx, account, source, name, size)
-}
-
-// Remembering is a driver that knows which of its groups are gone. Their names stay its own: a group of the same name in a later driver is
-// another one, and is not to be deleted for it.
-type Remembering interface {
-	Remembers(ctx context.Context, account, name string) (bool, error)
-}
-
-// Delete implements Scaling.
-func (j Joined) Delete(ctx context.Context, account, name string) (gone bool, err error) {
-	for _, d := range j.Drivers {
-		found, err := d.Groups(ctx, account, []string{name})
-		if err != nil {
-			return false, err
-		}
-		if len(found) > 0 {
-			return d.Delete(ctx, account, name)
-		}
-		if r, ok := d.(Remembering); ok {
-			if gone, err := r.Remembers(ctx, account, name); err != nil || gone {
-				return gone, err
-			}
-		}
-	}
-	return true, nil
-}
-
-// SetHook implements Scaling.
-func (j Joined) SetHook(ctx context.Context, account, group string, h Hook) error {
-	d, err := j.of(ctx, account, group)
-	if err != nil {
-		return err
-	}
-	return d.SetHook(ctx, account, group, h)
-}
-
-// RemoveHook implements Scaling.
-func (j Joined) RemoveHook(ctx context.Context, account, group, hook string) error {
-	return j.with(ctx, account, group, func(d Driver) error { return d.RemoveHook(ctx, account, group, hook) })
-}
-
-// with does something in the driver that has the group; without one there is nothing to do.
+// with does something in the driver that the group is of; without one it is an unknown group.
 func (j Joined) with(ctx context.Context, account, group string, do func(Driver) error) error {
 	d, err := j.of(ctx, account, group)
-	if errors.Is(err, ErrUnknownGroup) {
-		return nil
-	}
 	if err != nil {
 		return err
+	}
+	if d == nil {
+		return fmt.Errorf("find the Auto Scaling group %s: %w", group, ErrUnknownGroup)
 	}
 	return do(d)
 }
 
+// Copy implements Scaling: a copy is where its source is.
+func (j Joined) Copy(ctx context.Context, account, source, name string, size int) error {
+	return j.with(ctx, account, source, func(d Driver) error { return d.Copy(ctx, account, source, name, size) })
+}
+
+// Delete implements Scaling.
+func (j Joined) Delete(ctx context.Context, account, name string) (gone bool, err error) {
+	d, err := j.of(ctx, account, name)
+	if err != nil || d == nil {
+		return err == nil, err
+	}
+	return d.Delete(ctx, account, name)
+}
+
+// SetHook implements Scaling.
+func (j Joined) SetHook(ctx context.Context, account, group string, h Hook) error {
+	return j.with(ctx, account, group, func(d Driver) error { return d.SetHook(ctx, account, group, h) })
+}
+
+// lenient does something in the driver that the group is of; without one there is nothing to do.
+func (j Joined) lenient(ctx context.Context, account, group string, do func(Driver) error) error {
+	err := j.with(ctx, account, group, do)
+	if errors.Is(err, ErrUnknownGroup) {
+		return nil
+	}
+	return err
+}
+
+// RemoveHook implements Scaling.
+func (j Joined) RemoveHook(ctx context.Context, account, group, hook string) error {
+	return j.lenient(ctx, account, group, func(d Driver) error { return d.RemoveHook(ctx, account, group, hook) })
+}
+
 // Waiting implements Scaling.
 func (j Joined) Waiting(ctx context.Context, account string, groups []string) ([]Waiting, error) {
+	shares, err := j.share(ctx, account, groups)
+	if err != nil {
+		return nil, err
+	}
 	var all []Waiting
-	for _, d := range j.Drivers {
-		some, err := d.Waiting(ctx, account, groups)
+	for n, d := range j.Drivers {
+		some, err := d.Waiting(ctx, account, shares[n])
 		if err != nil {
 			return nil, err
 		}
-		for _, w := range some {
-			if !slices.ContainsFunc(all, func(a Waiting) bool {
-				return a.Group == w.Group && a.Instance.Name == w.Instance.Name && a.Hook == w.Hook
-			}) {
-				all = append(all, w)
-			}
-		}
+		all = append(all, some...)
 	}
 	return all, nil
 }
 
 // Heartbeat implements Scaling.
 func (j Joined) Heartbeat(ctx context.Context, account string, w Waiting) error {
-	return j.with(ctx, account, w.Group, func(d Driver) error { return d.Heartbeat(ctx, account, w) })
+	return j.lenient(ctx, account, w.Group, func(d Driver) error { return d.Heartbeat(ctx, account, w) })
 }
 
 // Complete implements Scaling.
 func (j Joined) Complete(ctx context.Context, account string, w Waiting, proceed bool) error {
-	return j.with(ctx, account, w.Group, func(d Driver) error { return d.Complete(ctx, account, w, proceed) })
+	return j.lenient(ctx, account, w.Group, func(d Driver) error { return d.Complete(ctx, account, w, proceed) })
 }
 
 // Changes implements Scaling. Of several drivers one may have to be polled, and then all are.

@@ -34,7 +34,11 @@ func (s *some) Groups(_ context.Context, _ string, names []string) (out []fleet.
 }
 
 func (s *some) Find(ctx context.Context, account string, sel deploy.Selection) (out []fleet.Instance, err error) {
-	found, err := s.Groups(ctx, account, sel.AutoScalingGroups)
+	names := sel.AutoScalingGroups
+	for _, f := range sel.OnPremFilters { // here the tags of instances are the groups' names
+		names = append(names, f.Key)
+	}
+	found, err := s.Groups(ctx, account, names)
 	for _, g := range found {
 		for _, m := range g.Members {
 			out = append(out, m.Instance)
@@ -67,14 +71,26 @@ func (s *some) Terminate(_ context.Context, _ string, names []string) ([]string,
 	return []string{s.name + " ends " + strings.Join(names, " ")}, s.fails
 }
 
+func (s *some) unknown(group string) error {
+	if _, there := s.groups[group]; there || s.fails != nil {
+		return s.fails
+	}
+	return fleet.ErrUnknownGroup
+}
+
 func (s *some) Copy(_ context.Context, _, source, name string, _ int) error {
+	if err := s.unknown(source); err != nil {
+		return err
+	}
 	return s.note("copy", source, name)
 }
 
 func (s *some) Delete(_ context.Context, _, name string) (bool, error) {
-	delete(s.groups, name)
-	s.gone = append(s.gone, name)
-	return true, s.note("delete", name)
+	if _, there := s.groups[name]; there {
+		delete(s.groups, name)
+		s.gone = append(s.gone, name)
+	}
+	return true, errors.Join(s.fails, s.note("delete", name))
 }
 
 func (s *some) Remembers(_ context.Context, _, name string) (bool, error) {
@@ -82,10 +98,16 @@ func (s *some) Remembers(_ context.Context, _, name string) (bool, error) {
 }
 
 func (s *some) SetHook(_ context.Context, _, group string, h fleet.Hook) error {
+	if err := s.unknown(group); err != nil {
+		return err
+	}
 	return s.note("hook", group, h.Name)
 }
 
 func (s *some) RemoveHook(_ context.Context, _, group, hook string) error {
+	if s.fails != nil {
+		return s.fails
+	}
 	return s.note("unhook", group, hook)
 }
 
@@ -118,8 +140,10 @@ func joined() (own, cloud, rest *some, j fleet.Joined) {
 func TestTheFirstFleetThatKnowsAnInstanceAnswersForIt(t *testing.T) {
 	t.Parallel()
 	_, _, _, j := joined()
-	found, err := j.Find(t.Context(), "a", deploy.Selection{AutoScalingGroups: []string{"web", "api"}})
-	want := []fleet.Instance{{Name: "h1", ARN: "rest"}, {Name: "i-1", ARN: "cloud"}, {Name: "w1", ARN: "own"}, {Name: "w2", ARN: "own"}}
+	found, err := j.Find(t.Context(), "a", deploy.Selection{
+		AutoScalingGroups: []string{"both", "api"}, OnPremFilters: []deploy.TagFilter{{Key: "web"}},
+	})
+	want := []fleet.Instance{{Name: "b", ARN: "own"}, {Name: "h1", ARN: "rest"}, {Name: "i-1", ARN: "cloud"}, {Name: "w1", ARN: "own"}, {Name: "w2", ARN: "own"}}
 	if err != nil || !slices.Equal(found, want) {
 		t.Errorf("found %+v, %v", found, err)
 	}
@@ -162,8 +186,8 @@ func TestAGroupIsOfTheFirstDriverThatHasIt(t *testing.T) {
 			t.Errorf("%s is called %v", s.name, s.calls)
 		}
 	}
-	waiting, err := j.Waiting(t.Context(), "a", []string{"web", "api"})
-	if err != nil || len(waiting) != 3 {
+	waiting, err := j.Waiting(t.Context(), "a", []string{"web", "api", "both"})
+	if err != nil || len(waiting) != 4 {
 		t.Errorf("waiting %+v, %v", waiting, err)
 	}
 	nobody := fleet.Waiting{Group: "nope"}
@@ -188,8 +212,11 @@ func TestADeletedGroupIsNotDeletedAgainElsewhere(t *testing.T) {
 			t.Errorf("gone %v, %v", gone, err)
 		}
 	}
-	if len(own.calls) != 1 || len(cloud.calls) != 0 {
+	if len(own.calls) != 3 || len(cloud.calls) != 0 {
 		t.Errorf("calls %v and %v", own.calls, cloud.calls)
+	}
+	if found, err := j.Groups(t.Context(), "a", []string{"both"}); err != nil || len(found) != 0 {
+		t.Errorf("the other one is taken for it: %+v, %v", found, err)
 	}
 	if gone, err := j.Delete(t.Context(), "a", "nope"); err != nil || !gone {
 		t.Errorf("no group is gone: %v, %v", gone, err)

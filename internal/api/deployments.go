@@ -105,7 +105,7 @@ func (s *Service) fromGroup(ctx context.Context, spec *deploy.Spec, app deploy.A
 	}
 	spec.Take(g, config, last.Spec)
 	if spec.Revision.Type == "" && g.TargetRevision != nil {
-		spec.Revision = *g.TargetRevision // allowed with updateOutdatedInstancesOnly
+		spec.Revision, spec.Follows = *g.TargetRevision, true // allowed with updateOutdatedInstancesOnly
 	}
 	return nil
 }

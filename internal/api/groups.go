@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"crossfade/internal/deploy"
@@ -95,6 +96,7 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *control.CreateD
 	case err != nil:
 		return nil, fmt.Errorf("create deployment group %s of %s: %w", g.Name, app.Name, err)
 	}
+	s.tryTriggers(ctx, g, nil)
 	return &control.CreateDeploymentGroupOutput{DeploymentGroupId: &g.ID}, nil
 }
 
@@ -129,14 +131,17 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 	}
 	newName := value(in.NewDeploymentGroupName)
 	var removed []deploy.ScalingHook
-	err = s.cfg.Store.UpdateGroup(ctx, app.Account, g.ID, func(g *deploy.Group) error {
+	var before []deploy.Trigger
+	err = s.cfg.Store.UpdateGroup(ctx, app.Account, g.ID, func(now *deploy.Group) error {
 		if newName != "" {
-			g.Name = newName
+			now.Name = newName
 		}
-		write(&g.Settings)
+		before = now.Settings.Triggers
+		write(&now.Settings)
 		whole := &problems{}
-		whole.combined(g.Settings, app.Platform, members)
-		removed = g.Settings.SettleHooks(g.Name, s.cfg.IDs.UUID)
+		whole.combined(now.Settings, app.Platform, members)
+		removed = now.Settings.SettleHooks(now.Name, s.cfg.IDs.UUID)
+		g = *now
 		return whole.err()
 	})
 	var exception *wire.Error
@@ -150,7 +155,23 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 	case err != nil:
 		return nil, fmt.Errorf("update deployment group %s of %s: %w", g.Name, app.Name, err)
 	}
+	s.tryTriggers(ctx, g, before)
 	return &control.UpdateDeploymentGroupOutput{HooksNotCleanedUp: s.removeHooks(ctx, app.Account, removed)}, nil
+}
+
+// tryTriggers sends a test by each of the group's triggers that was not there before.
+func (s *Service) tryTriggers(ctx context.Context, g deploy.Group, before []deploy.Trigger) {
+	if s.cfg.Triggers == nil {
+		return
+	}
+	for _, t := range g.Settings.Triggers {
+		known := slices.ContainsFunc(before, func(b deploy.Trigger) bool {
+			return b.Name == t.Name && b.Target == t.Target && slices.Equal(b.Events, t.Events)
+		})
+		if !known {
+			s.cfg.Triggers.TestTrigger(ctx, g, t)
+		}
+	}
 }
 
 // GetDeploymentGroup implements control.Service.

@@ -40,6 +40,12 @@ type Scaling interface {
 	RemoveHook(ctx context.Context, account, group, hook string) error
 }
 
+// Triggers tries triggers out.
+type Triggers interface {
+	// TestTrigger sends a test by the trigger, later. That it can't is the operator's to see, not the caller's, whose group is there already.
+	TestTrigger(ctx context.Context, g deploy.Group, t deploy.Trigger)
+}
+
 // IDs draws identifiers.
 type IDs interface {
 	// UUID returns a version 4 UUID in lower case.
@@ -48,13 +54,16 @@ type IDs interface {
 	Letters(n int) string
 }
 
-// Config is what a Service needs. Scaling may be nil: then there are no Auto Scaling groups. All else is required.
+// Config is what a Service needs. Scaling may be nil: then there are no Auto Scaling groups; so may Triggers: then none is
+// tried out. All else is required.
 type Config struct {
 	Store  store.Store
 	Engine Engine
 	Fleet  Finder
 	// Scaling knows the Auto Scaling groups that deployment groups may name.
 	Scaling Scaling
+	// Triggers tries out those that are added to a group or changed.
+	Triggers Triggers
 	// Caller tells who signed the request of the context.
 	Caller func(ctx context.Context) Caller
 	Now    func() time.Time

@@ -25,6 +25,9 @@ func (m *machine) onAdmit(e Admit) (Transition, error) {
 	// Later than the deployment before it, so that its traffic orders count; that one may have been created in this very millisecond.
 	st.AdmittedAt = m.at.Add(time.Millisecond)
 	m.d.Spec.Environment, m.d.Spec.Previous = e.Environment, e.Previous
+	if m.d.Spec.Follows && e.Previous != nil {
+		m.d.Spec.Revision = e.Previous.Revision
+	}
 	if len(m.d.Spec.GroupSelection.AutoScalingGroups) > 0 && len(e.AutoScalingGroups) > 0 {
 		m.d.Spec.GroupSelection.AutoScalingGroups = e.AutoScalingGroups
 	}

@@ -216,8 +216,8 @@ func (r *Runner) takeOutOfTraffic(ctx context.Context, d deploy.Deployment, e de
 			strings.Join(serving, ", "), strings.Join(groups, ", "))}, nil
 	}
 	for _, id := range serving {
-		// A generation below every order of the deployment itself and above those of earlier ones.
-		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: d.FirstGeneration()}
+		// A generation below every order of the deployment itself and above those of earlier ones, of other groups too.
+		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: max(d.FirstGeneration(), deploy.GenerationAt(r.now()))}
 		if err := r.Router.MakeSo(ctx, want); err != nil {
 			return false, nil, fmt.Errorf("take instance %s out of traffic before it is installed: %w", id, err)
 		}

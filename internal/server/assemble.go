@@ -12,7 +12,6 @@ import (
 	"crossfade/internal/awsjson"
 	"crossfade/internal/edge"
 	"crossfade/internal/engine"
-	"crossfade/internal/fleet"
 	"crossfade/internal/hostapi"
 	"crossfade/internal/operator"
 	"crossfade/internal/sigv4"
@@ -49,9 +48,10 @@ type parts struct {
 	secret    []byte // derives keys
 	keys      *auth.Keys
 	sealer    *auth.Sealer // of GitHub tokens
-	instances fleet.Fleet
+	fleets    *fleets
 	mailbox   *hostapi.Mailbox
 	revisions revisions
+	tells     *notifications
 }
 
 // assemble opens the data directory and makes all parts behind the endpoint.
@@ -86,25 +86,38 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	}
 	clock := systemClock(o.Now)
 	mailbox := hostapi.NewMailbox(clock)
-	instances := fleet.Registered{Instances: database}
+	instances, err := openFleets(ctx, o, database, s.Endpoint())
+	if err != nil {
+		return err
+	}
+	alarms, err := alarmSource(ctx, o.Config, o.Log.With("part", "alarms"))
+	if err != nil {
+		return err
+	}
+	tells, err := openNotifications(ctx, o, database, secret, metrics)
+	if err != nil {
+		return err
+	}
+	s.stops = append(s.stops, tells.outbox.Stop)
 	s.engine, err = engine.Start(ctx, engine.Config{
-		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances,
-		Revisions: revisions.preparer, Log: o.Log.With("part", "engine"),
+		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances, Scaling: instances,
+		Revisions: revisions.preparer, Alarms: alarms, Told: tells.told, Log: o.Log.With("part", "engine"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
-	services, authorize, err := s.services(o, parts{database, secret, keys, sealer, instances, mailbox, revisions})
+	s.stops = append(s.stops, s.engine.Stop)
+	services, authorize, err := s.services(ctx, o, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells})
 	if err != nil {
 		return err
 	}
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
-	return s.front(o, metrics, keys, services, authorize, revisions.objects)
+	return s.front(o, metrics, keys, services, authorize, revisions.objects, tells.reads())
 }
 
 // services makes what the endpoint answers to in JSON.
-func (s *Server) services(o Options, p parts) ([]wire.Service, authorizer, error) {
+func (s *Server) services(ctx context.Context, o Options, p parts) ([]wire.Service, authorizer, error) {
 	tokenKey, err := auth.Derive(p.secret, purposeTokens)
 	if err != nil {
 		return nil, nil, err
@@ -118,8 +131,8 @@ func (s *Server) services(o Options, p parts) ([]wire.Service, authorizer, error
 		return nil, nil, err
 	}
 	controlAPI, err := api.New(api.Config{
-		Store: p.database, Engine: s.engine, Fleet: p.instances, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
-		Sealer: p.sealer,
+		Store: p.database, Engine: s.engine, Fleet: p.fleets, Scaling: p.fleets, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
+		Sealer: p.sealer, Triggers: p.tells,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -129,13 +142,15 @@ func (s *Server) services(o Options, p parts) ([]wire.Service, authorizer, error
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})
 	operations := &operator.Service{
-		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Region: o.Config.Region,
+		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own, Region: o.Config.Region,
 	}
+	p.fleets.start(ctx, operations)
+	s.stops = append(s.stops, p.fleets.stop)
 	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI), nil
 }
 
 // front makes the endpoint.
-func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, services []wire.Service, authorize authorizer, objects edge.Objects) error {
+func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, services []wire.Service, authorize authorizer, objects edge.Objects, reads map[string]edge.Read) error {
 	codec, err := awsjson.New(awsjson.Config{
 		Services: services, Log: o.Log.With("part", "api"), NewRequestID: identifiers{}.UUID, Authorize: authorize, Explain: explain,
 	})
@@ -147,7 +162,7 @@ func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, s
 		names = append(names, service.SigningNames...)
 	}
 	s.edge = edge.New(edge.Config{
-		JSON: codec, Objects: objects,
+		JSON: codec, Objects: objects, Reads: reads,
 		Pages: map[string]http.Handler{
 			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front),
 		},

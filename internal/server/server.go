@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,7 @@ type Server struct {
 	store    store.Store
 	balancer *lb.Balancer
 	engine   *engine.Service
+	stops    []func() // of what runs in the background, in the order in which it was started
 	edge     *edge.Edge
 	http     *http.Server
 	listener net.Listener
@@ -166,8 +168,8 @@ func (s *Server) stop(ctx context.Context) error {
 	} else if s.listener != nil {
 		errs = append(errs, s.listener.Close())
 	}
-	if s.engine != nil {
-		s.engine.Stop()
+	for _, stop := range slices.Backward(s.stops) {
+		stop()
 	}
 	if s.balancer != nil {
 		if err := s.balancer.Stop(ctx); err != nil {

@@ -60,7 +60,7 @@ func openNotifications(ctx context.Context, o Options, kept store.Notices, secre
 	}
 	return &notifications{
 		outbox: messages, stream: stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log}),
-		lost: lost.Handler{Deliveries: kept, Account: callerAccount, Logger: log}, log: log, log: log,
+		lost: lost.Handler{Deliveries: kept, Account: callerAccount, Logger: log}, log: log,
 	}, nil
 }
 

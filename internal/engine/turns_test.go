@@ -1,9 +1,12 @@
 package engine_test
 
 import (
+	"log/slog"
 	"testing"
+	"time"
 
 	"crossfade/internal/deploy"
+	"crossfade/internal/engine"
 )
 
 // TestGroupDeletedWhileOthersWait holds that deployments which wait their turn end with their group, also when the server died between the
@@ -33,6 +36,37 @@ func TestGroupDeletedWhileOthersWait(t *testing.T) {
 		}
 		if d.State.Status != deploy.StatusFailed || d.State.Error.Code != deploy.CodeGroupMissing {
 			t.Errorf("%s is %s: %+v", id, d.State.Status, d.State.Error)
+		}
+	}
+}
+
+// still is a clock that stands.
+type still time.Time
+
+func (s still) Now() time.Time { return time.Time(s) }
+
+// TestEventsOfABatchHaveAnOrder holds that events which are decided together happen one after the other: two deployments that take a host in the
+// same batch must take it in the same order again after a restart.
+func TestEventsOfABatchHaveAnOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := engine.New(engine.Config{Store: w.store, Clock: still(time.Now()), Agents: &agents{t: t}, Router: w.lb, Fleet: hosts{}, Log: slog.New(slog.DiscardHandler)})
+	var answers []<-chan engine.Reply
+	for _, id := range []string{"d-TEST00007", "d-TEST00005", "d-TEST00003"} {
+		spec := w.spec
+		spec.ID, spec.RollbackID, spec.Queue = id, id+"R", true
+		answers = append(answers, r.SubmitNew(spec))
+	}
+	if _, err := r.RunOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	last := time.Time{}
+	for _, a := range answers {
+		reply := <-a
+		if d := reply.Result.Deployment; reply.Err != nil || !d.Spec.CreatedAt.After(last) {
+			t.Errorf("%s was created at %s, the one before it at %s: %v", d.Spec.ID, d.Spec.CreatedAt, last, reply.Err)
+		} else {
+			last = d.Spec.CreatedAt
 		}
 	}
 }

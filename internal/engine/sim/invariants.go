@@ -79,6 +79,9 @@ func (w *world) onExecution(e deploy.Effect) {
 			if t.ID != e.Key.Target {
 				continue
 			}
+			if id == e.Key.DeploymentID && t.Lane == deploy.LaneReplacement && r.d.State.Phase == deploy.PhaseInstall && w.router.state(t.ID) != traffic.StateAbsent {
+				w.fail("%s runs %s on the replacement %s while that is %s", id, e.Command.Event, t.ID, w.router.state(t.ID))
+			}
 			key := fmt.Sprintf("%s/%s/%d", id, t.ID, t.Turn)
 			if id == e.Key.DeploymentID {
 				w.watch.began[key] = true
@@ -186,7 +189,7 @@ func (w *world) onTerminate(names []string) {
 // blue/green, all originals until the replacements serve, and then the config's minimum of those.
 func (w *world) checkServing() {
 	r, ok := w.store.deployments[w.spec.ID]
-	if !ok || !w.spec.Kind.Traffic() || r.d.State.StartedAt.IsZero() {
+	if !ok || w.shared || !w.spec.Kind.Traffic() || r.d.State.StartedAt.IsZero() {
 		return
 	}
 	blue, green, serving := 0, 0, 0

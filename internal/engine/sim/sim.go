@@ -56,6 +56,7 @@ type world struct {
 	opt     Options
 	now     time.Time
 	spec    deploy.Spec
+	shared  bool // another group moves traffic of the same target group
 	store   *memory
 	router  *router
 	scaling *scaling

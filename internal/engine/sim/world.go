@@ -80,6 +80,12 @@ func (w *world) populate() {
 	}
 	w.drawOthers(originals)
 	w.drawOperations()
+	if replacements > 0 && originals > 0 && w.chance(0.1) {
+		// Left in traffic by an earlier deployment that ended in the middle.
+		for i := range replacements {
+			w.router.members[fmt.Sprintf("green-%d", i)] = &member{in: true, healthyAt: w.now}
+		}
+	}
 }
 
 func tagged(key string) deploy.Selection {
@@ -152,7 +158,12 @@ func (w *world) drawOthers(originals int) {
 		})
 	}
 	if w.chance(0.4) {
-		other("APP", func(s *deploy.Spec) { s.GroupID, s.Group, s.GroupSelection = "h", "other", blueHosts })
+		other("APP", func(s *deploy.Spec) {
+			s.GroupID, s.Group, s.GroupSelection = "h", "other", blueHosts
+			if w.spec.Kind == deploy.KindInPlaceTraffic && w.chance(0.5) {
+				s.Kind, w.shared = w.spec.Kind, true
+			}
+		})
 	}
 	if w.spec.Kind != deploy.KindInPlaceTraffic && w.chance(0.3) {
 		other("ONE", func(s *deploy.Spec) {

@@ -10,7 +10,7 @@ import (
 // Rehearsal is what a deployment would do if nothing went wrong, found out by playing it with the state machine itself.
 type Rehearsal struct {
 	Kind    Kind
-	Problem *ErrorInfo // set: the deployment would fail at once, and this is why; there are no stages then
+	Problem *ErrorInfo // set: the deployment would fail in any case, and this is why; there are no stages then
 	// Message says, of a deployment that would have nothing to do, why.
 	Messages []string
 	Targets  []RehearsedTarget // in the order of lane, rank and id
@@ -86,7 +86,7 @@ func Rehearse(spec Spec, found Resolved) (Rehearsal, error) {
 		}
 	}
 	if e := r.d.State.Error; e != nil {
-		return Rehearsal{}, fmt.Errorf("rehearse deployment to group %s: it ended %s: %s", spec.Group, r.d.State.Status, e.Message)
+		r.out.Problem, r.out.Stages = e, nil // its waits are longer than it may take
 	}
 	return r.out, nil
 }

@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -110,7 +114,6 @@ func TestWait(t *testing.T) {
 	if e.code != 0 {
 		t.Fatalf("it ends with exit code %d\n%s%s", e.code, e.out, e.errs)
 	}
-	says(t, e.errs, "trying again", "the server answers again")
 	count := map[string]int{}
 	lines := waitLines(t, e.out)
 	for _, l := range lines {
@@ -132,6 +135,20 @@ func TestWait(t *testing.T) {
 		t.Errorf("its last line is %+v", last)
 	}
 	says(t, s.exits(0, "explain", id), "It succeeded.")
+	s.until("the server has counted who listened to its events", func() error {
+		res, err := http.Get(s.endpoint + "/metrics")
+		if err != nil {
+			return err
+		}
+		metrics, err := io.ReadAll(res.Body)
+		if err = errors.Join(err, res.Body.Close()); err != nil {
+			return err
+		}
+		if !regexp.MustCompile(`code="OK",operation="GetEvents",service="crossfade"`).Match(metrics) {
+			return fmt.Errorf("there is none: %s", regexp.MustCompile(`.*Events.*`).FindAll(metrics, -1))
+		}
+		return nil
+	})
 }
 
 // TestExplain holds that a failure is followed to the host, the event, the cause and the script's last lines, and that what an agent, a turn

@@ -13,7 +13,9 @@ import (
 // Alertmanagers, in each in the order given here; the first that knows it answers. One that can't be read counts only for names that no other
 // knows.
 type Alarms struct {
-	// Timeout bounds one look at each of them, which the server takes every 10 s. Zero: 5 s.
+	// Interval is how often the server looks at the alarms of each deployment that has some. Zero: 10 s.
+	Interval time.Duration `koanf:"interval"`
+	// Timeout bounds one look at each of them. Zero: 5 s.
 	Timeout      time.Duration  `koanf:"timeout"`
 	Prometheus   []Prometheus   `koanf:"prometheus"`
 	CloudWatch   []CloudWatch   `koanf:"cloudWatch"`
@@ -64,6 +66,12 @@ type CloudWatch struct {
 	SecretAccessKey string `koanf:"secretAccessKey"`
 }
 
+// The bounds of [Alarms.Interval]: more often would be a burden on the sources, more rarely would let a bad revision do too much harm.
+const (
+	leastAlarmInterval = time.Second
+	mostAlarmInterval  = 5 * time.Minute
+)
+
 // maxAlarmName is the length of the longest name of an alarm in CodeDeploy, in characters.
 const maxAlarmName = 255
 
@@ -82,6 +90,9 @@ func (a *Alarms) replace(has func(key string) bool) {
 
 // check finds the first value that can't be.
 func (a Alarms) check(insecure bool) *problem {
+	if a.Interval != 0 && (a.Interval < leastAlarmInterval || a.Interval > mostAlarmInterval) {
+		return &problem{"alarms.interval", fmt.Sprintf("%s is not between %s and %s: write how often alarms are looked at, such as 10s", a.Interval, leastAlarmInterval, mostAlarmInterval)}
+	}
 	if a.Timeout < 0 {
 		return &problem{"alarms.timeout", fmt.Sprintf("%s is negative: write how long a look may take, such as 5s", a.Timeout)}
 	}

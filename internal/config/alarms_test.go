@@ -10,6 +10,7 @@ import (
 func TestAlarmSourcesAreConfigured(t *testing.T) {
 	t.Parallel()
 	file := write(t, `alarms:
+  interval: 30s
   timeout: 3s
   prometheus:
   - url: https://prometheus.example.com/tenant
@@ -31,7 +32,7 @@ func TestAlarmSourcesAreConfigured(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Alarms{
-		Timeout: 3 * time.Second,
+		Interval: 30 * time.Second, Timeout: 3 * time.Second,
 		Prometheus: []Prometheus{
 			{URL: "https://prometheus.example.com/tenant", BearerToken: "t0ken", Alarms: []PrometheusAlarm{{"shop errors", `sum(rate(http_errors_total{service="shop"}[1m])) > 5`}}},
 			{URL: "http://127.0.0.1:9090", Username: "me", Password: "secret", Rules: true},
@@ -59,6 +60,8 @@ func TestAlarmSourcesAreConfigured(t *testing.T) {
 func TestAMistakeInAnAlarmSourceIsNamedWithItsPlace(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ file, want string }{
+		"often":          {"interval: 900ms", "alarms.interval 900ms is not between 1s and 5m0s"},
+		"rarely":         {"interval: 301s", "alarms.interval 5m1s is not between 1s and 5m0s"},
 		"timeout":        {"timeout: -1s", "alarms.timeout -1s is negative"},
 		"no URL":         {"prometheus: [{rules: true}]", "alarms.prometheus[0] has no url: give one such as http://127.0.0.1:9090"},
 		"bad URL":        {"prometheus: [{rules: true, url: prometheus}]", `alarms.prometheus[0].url "prometheus" is not a URL`},

@@ -101,7 +101,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	s.stops = append(s.stops, tells.outbox.Stop)
 	s.engine, err = engine.Start(ctx, engine.Config{
 		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances, Scaling: instances,
-		Revisions: revisions.preparer, Alarms: alarms, Told: tells.told, Log: o.Log.With("part", "engine"),
+		Revisions: revisions.preparer, Alarms: alarms, AlarmInterval: o.Config.Alarms.Interval, Told: tells.told, Log: o.Log.With("part", "engine"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)

@@ -278,7 +278,7 @@ func (d *Driver) work(ctx context.Context, g *group, m *member, what act) {
 	var after attempt
 	var from, to state
 	err := d.change(ctx, g.Account, g.Name, func(g *group) (*group, error) {
-		after, from, to = attempt{}, "", ""
+		after, from, to = attempt{}, "", "gone"
 		if g == nil {
 			return nil, nil
 		}
@@ -296,7 +296,7 @@ func (d *Driver) work(ctx context.Context, g *group, m *member, what act) {
 		log.Error("the outcome of an instance's command could not be kept", "command", string(what), "error", err)
 		after = attempt{act: what, tries: before.tries + 1, next: d.Now().Add(backoff(before.tries + 1))}
 	}
-	if from != to {
+	if from != "" && from != to {
 		log.Info("instance moves", "from", string(from), "to", string(to))
 	}
 	d.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"crossfade/internal/deploy"
@@ -96,13 +95,10 @@ func (s *Service) deploymentInfo(ctx context.Context, d deploy.Deployment) (*con
 		BlueGreenDeploymentConfiguration:   blueGreenOut(spec.BlueGreen, deploy.PlatformServer),
 		LoadBalancerInfo:                   loadBalancerOut(spec.LoadBalancer),
 		FileExistsBehavior:                 optional(control.FileExistsBehavior(spec.FileExists)),
-		DeploymentStatusMessages:           st.Messages,
+		DeploymentStatusMessages:           d.Messages(),
 		ComputePlatform:                    new(control.ComputePlatformServer),
 		ExternalId:                         optional(spec.ExternalID),
 		OverrideAlarmConfiguration:         alarmsOut(spec.Alarms),
-	}
-	if st.Delay != "" {
-		out.DeploymentStatusMessages = append(slices.Clone(st.Messages), st.Delay)
 	}
 	if err := s.related(ctx, d, out); err != nil {
 		return nil, err

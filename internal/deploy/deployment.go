@@ -1,6 +1,10 @@
 package deploy
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"time"
+)
 
 // Deployment is a deployment's fixed part and its progress. It does not hold the targets: they are rows of their own, so that an event's
 // cost does not grow with the fleet.
@@ -45,6 +49,8 @@ type Spec struct {
 	GroupSelection  Selection  `json:"groupSelection"`
 	Environment     string     `json:"environment,omitempty"`
 	TargetInstances *Selection `json:"targetInstances,omitempty"` // the replacement environment
+	// Hooks are those of the Auto Scaling groups in GroupSelection.
+	Hooks []ScalingHook `json:"hooks,omitempty"`
 	// Only names the instances of the group that the deployment is for; empty: all of them. A deployment that brings single instances up to
 	// date is made so.
 	Only []string `json:"only,omitempty"`
@@ -66,6 +72,11 @@ type Spec struct {
 // Copies reports whether the replacement environment is a copy of the group's Auto Scaling group.
 func (s Spec) Copies() bool {
 	return s.Kind.Replaces() && s.BlueGreen != nil && s.BlueGreen.Provisioning == ProvisionCopyAutoScaler
+}
+
+// Keeps reports whether the original environment is left alive.
+func (s Spec) Keeps() bool {
+	return s.BlueGreen != nil && s.BlueGreen.TerminationAction != TerminationTerminate
 }
 
 // CopyName is the name of the Auto Scaling group that is made for the replacement environment, as CodeDeploy makes it.
@@ -221,6 +232,36 @@ func (d Deployment) begun() time.Time {
 		return d.State.AdmittedAt
 	}
 	return d.Spec.CreatedAt
+}
+
+// Messages says in sentences what a reader of the deployment's status should know beside it: what was said on the way, and what it does now
+// where its status does not show that.
+func (d Deployment) Messages() []string {
+	st := d.State
+	all := slices.Clone(st.Messages)
+	if st.Status.Terminal() {
+		return all
+	}
+	if st.Delay != "" {
+		all = append(all, st.Delay)
+	}
+	switch {
+	case st.Ending != nil:
+		all = append(all, fmt.Sprintf("It is ending as %s once the lifecycle events under way are over: %s", st.Ending.Status, st.Ending.Error.Message))
+	case st.Waiting:
+		all = append(all, "It waits for its turn in the deployment group.")
+	case st.Phase == PhaseShift:
+		text := fmt.Sprintf("%d %% of the requests go to the replacement environment", st.Percent)
+		if !st.WaitUntil.IsZero() {
+			text += fmt.Sprintf(" until %s", st.WaitUntil.UTC().Format(time.RFC3339))
+		}
+		all = append(all, text+".")
+	case d.zoned() && st.Phase == PhaseDeploy && !st.WaitUntil.IsZero():
+		all = append(all, fmt.Sprintf("It is %s until %s.", d.where(), st.WaitUntil.UTC().Format(time.RFC3339)))
+	case d.zoned() && st.Phase == PhaseDeploy:
+		all = append(all, fmt.Sprintf("It is deploying to %s (%d of %d).", st.Zones[st.Zone], st.Zone+1, len(st.Zones)))
+	}
+	return all
 }
 
 // Ready reports whether ContinueDeployment READY_WAIT would be accepted.

@@ -47,6 +47,7 @@ const always = "ALWAYS"
 func (m *machine) end(status Status, err ErrorInfo, on string) {
 	st := &m.d.State
 	st.Pump, st.WaitUntil = false, time.Time{}
+	m.t.ending = true
 	st.Ending = &Ending{Status: status, Error: err, Rollback: on == always || on != "" && m.d.Spec.AutoRollback.On(on)}
 	m.note("", fmt.Sprintf("ending as %s: %s: %s", status, err.Code, err.Message))
 	if st.Tally.InFlight == 0 {
@@ -69,6 +70,9 @@ func (m *machine) endUnhealthy() {
 	switch r := m.d.stageRow().rule; r {
 	case ruleMinimum, ruleRestore:
 		fmt.Fprintf(&b, "; config %s needs %d", m.d.Spec.Config, st.Tally.needed(r))
+		if left := st.Tally.unstarted(); left > 0 {
+			fmt.Fprintf(&b, ", so none of the %d that had not begun could be taken out of service", left)
+		}
 	case ruleAll, ruleWithdraw:
 		b.WriteString("; none may fail here")
 	}
@@ -195,7 +199,7 @@ func (m *machine) rollback(rerouting bool) {
 	}
 	back.IgnoreApplicationStopFailures = true
 	back.AutoRollback = nil
-	back.UpdateOutdatedOnly = false
+	back.UpdateOutdatedOnly, back.Root = false, ""
 	if spec.Previous != nil {
 		back.Revision, back.FileExists = spec.Previous.Revision, spec.Previous.FileExists
 	}

@@ -20,6 +20,10 @@ func TestCopyIsTheGroupsSelection(t *testing.T) {
 	w.run()
 	w.do(deploy.Wake{})
 	w.run()
+	if w.d.State.Phase != deploy.PhaseTerminate || w.d.State.TerminationWaitStarted {
+		t.Errorf("the hooks of the group that is kept are not taken away: %s", w.d.State.Phase)
+	}
+	w.do(deploy.Terminated{})
 	if w.d.State.Status != deploy.StatusSucceeded || len(w.group.AutoScalingGroups) != 1 || w.group.Environment == nil || *w.group.Environment != "" {
 		t.Errorf("it is %s and the group remembers %+v", w.d.State.Status, w.group)
 	}

@@ -38,6 +38,9 @@ type (
 	// this one's command waits for it; empty: nothing keeps the command from its agent.
 	TargetDue struct{ Target, HeldBy string }
 
+	// Recall takes back a command that no agent has taken yet, because the deployment is ending.
+	Recall struct{ Target string }
+
 	// Acknowledged says that a host's agent takes a command. A command may have been handed out more than once; Delivery says which
 	// handing-out this is, and only the first one acknowledged may run.
 	Acknowledged struct {
@@ -113,6 +116,7 @@ func (Resolved) what()        {}
 func (Delayed) what()         {}
 func (Wake) what()            {}
 func (TargetDue) what()       {}
+func (Recall) what()          {}
 func (Acknowledged) what()    {}
 func (Completed) what()       {}
 func (TrafficSettled) what()  {}
@@ -131,6 +135,8 @@ func (Abandon) what()         {}
 func targetOf(w What) string {
 	switch e := w.(type) {
 	case TargetDue:
+		return e.Target
+	case Recall:
 		return e.Target
 	case Acknowledged:
 		return e.Target

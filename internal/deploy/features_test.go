@@ -514,3 +514,52 @@ func TestRetire(t *testing.T) {
 		t.Errorf("it ended %s after %v", w.d.State.Status, ran)
 	}
 }
+
+// TestRecall holds that commands which no agent has taken are taken back when their deployment ends, and others are not.
+func TestRecall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, blueGreen(func(s *deploy.Spec) { s.Kind = deploy.KindInPlace }))
+	w.do(deploy.Resolved{Originals: selected("taken", "untaken")})
+	w.pump()
+	if r := w.try(deploy.Recall{Target: "untaken"}); r != deploy.ReasonStale {
+		t.Errorf("taken back while the deployment goes on: %q", r)
+	}
+	w.do(deploy.Acknowledged{Target: "taken", Attempt: 1, Delivery: 1})
+	w.do(deploy.Stop{By: "me"})
+	if m := w.d.Messages(); len(m) != 1 || !strings.Contains(m[0], "ending as Stopped") {
+		t.Errorf("a deployment that is ending says %v", m)
+	}
+	w.do(deploy.Recall{Target: "untaken"})
+	if x := w.target("untaken"); x.Status != deploy.TargetSkipped || x.Running {
+		t.Errorf("the recalled target is %s", x.Status)
+	}
+	if r := w.try(deploy.Recall{Target: "taken"}); r != deploy.ReasonStale || w.d.State.Status != deploy.StatusInProgress {
+		t.Errorf("a running script was taken back: %q, %s", r, w.d.State.Status)
+	}
+	if r := w.try(deploy.Acknowledged{Target: "untaken", Attempt: 1, Delivery: 2}); r != deploy.ReasonStale {
+		t.Errorf("an agent may run a command that was taken back: %q", r)
+	}
+	w.do(deploy.Completed{Target: "taken", Attempt: 1, Delivery: 1, Succeeded: true})
+	if w.d.State.Status != deploy.StatusStopped {
+		t.Errorf("it is %s", w.d.State.Status)
+	}
+}
+
+// TestMessages holds what is said beside the status.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, shifting(deploy.TrafficRouting{Type: deploy.RoutingCanary, Percentage: 10, IntervalMinutes: 5}))
+	w.do(deploy.Delayed{Why: "the source host is away."})
+	if m := w.d.Messages(); len(m) != 1 || m[0] != "the source host is away." {
+		t.Errorf("delayed: %v", m)
+	}
+	w.resolve()
+	w.run()
+	w.do(deploy.Wake{})
+	w.settle()
+	w.run()
+	w.settle()
+	if m := w.d.Messages(); len(m) != 1 || m[0] != "10 % of the requests go to the replacement environment until 2026-01-02T03:09:05Z." {
+		t.Errorf("in a shift: %v", m)
+	}
+}

@@ -232,6 +232,9 @@ func (k Kind) BlueGreen() bool { return k.Replaces() || k.routesBack() }
 // Replaces reports whether the kind brings a replacement environment into service. Only such deployments wait.
 func (k Kind) Replaces() bool { return k == KindBlueGreen || k == KindBlueGreenShift }
 
+// Shifts reports whether the kind gives the replacement environment its share of the requests in steps, or takes it away.
+func (k Kind) Shifts() bool { return k == KindBlueGreenShift || k == KindBlueGreenShiftRollback }
+
 // routesBack reports whether the kind gives the original environment its traffic back.
 func (k Kind) routesBack() bool {
 	return k == KindBlueGreenRollback || k == KindBlueGreenShiftRollback

@@ -111,6 +111,8 @@ func Step(v View, ev Event) (Transition, error) {
 		return m.onWake()
 	case TargetDue:
 		return m.onTargetDue(e)
+	case Recall:
+		return m.onRecall()
 	case Acknowledged:
 		return m.onAcknowledged(e)
 	case Completed:

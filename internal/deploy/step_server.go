@@ -127,6 +127,9 @@ func precheck(spec Spec, e Resolved, originals, replacements, spared []Selected)
 	}
 	if spec.Zonal != nil && !spec.Kind.BlueGreen() {
 		zones, _ := divide(originals, spared)
+		if len(zones) > maxZones {
+			return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("The instances of deployment group %s are in %d zones, and a zonal deployment takes at most %d; correct their tags %s.", spec.Group, len(zones), maxZones, ZoneTag)}
+		}
 		for _, z := range zones {
 			if m := spec.Zonal.minimumOf(z); m >= z.Targets+z.Others {
 				return &ErrorInfo{CodeHealthConstraintsInvalid, fmt.Sprintf("Deployment config %s asks for %d healthy instances in each zone, and there are %d in %s: none could be deployed to. Lower minimumHealthyHostsPerZone or add instances.", spec.Config, m, z.Targets+z.Others, z)}
@@ -169,7 +172,11 @@ func (m *machine) enter(turn int) {
 			st.WaitUntil = m.at.Add(time.Duration(m.d.Spec.BlueGreen.ReadyWaitMinutes) * time.Minute)
 		}
 	case PhaseTerminationWait:
-		if m.d.Spec.BlueGreen.TerminationAction != TerminationTerminate || st.Originals == 0 {
+		switch {
+		case m.d.Spec.Keeps() && m.d.Spec.Copies():
+			m.enter(turn + 1) // its hooks are taken away
+			return
+		case m.d.Spec.Keeps() || st.Originals == 0:
 			m.enter(len(plan))
 			return
 		}
@@ -383,6 +390,17 @@ func (m *machine) onTargetDue(e TargetDue) (Transition, error) {
 		d.Message = fmt.Sprintf("CodeDeploy agent was not able to receive the lifecycle event. Check the CodeDeploy agent logs on your host and make sure the agent is running and can connect to the CodeDeploy server. (The agent of instance %s, %s, did not ask for %s within %s.)", t.ID, t.Host, ev.Name, m.pickUp(t))
 	}
 	m.result(t, false, d)
+	return m.done()
+}
+
+// onRecall takes a command back. An agent that asks to run it afterwards is told not to.
+func (m *machine) onRecall() (Transition, error) {
+	t := m.target
+	if t == nil || m.d.State.Ending == nil || !t.Running || t.Acknowledged || t.Current().Name.doer() != byAgent {
+		return refuse(ReasonStale, "there is no command to take back")
+	}
+	m.wrote = true
+	m.drop(t)
 	return m.done()
 }
 

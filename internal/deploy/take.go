@@ -16,7 +16,7 @@ func (s *Spec) Take(g Group, c Config, last Spec) {
 	}
 	s.Style, s.BlueGreen, s.LoadBalancer = set.Style, set.BlueGreen, set.LoadBalancer
 	s.GroupSelection, s.Environment = set.Selection, g.Environment
-	s.Triggers, s.Queue = set.Triggers, g.Queues()
+	s.Triggers, s.Hooks, s.Queue = set.Triggers, set.Hooks, g.Queues()
 	if s.AutoRollback == nil {
 		s.AutoRollback = set.AutoRollback
 	}

@@ -20,6 +20,7 @@ type Transition struct {
 	notices    []Notice
 	spawn      *Transition
 	outcome    Outcome
+	ending     bool // the deployment has begun to end
 	// respecified says that the spec has changed.
 	respecified bool
 }
@@ -69,6 +70,10 @@ func (t Transition) Instances() []InstanceChange { return t.instances }
 
 // Notices are to be kept for telling, in order.
 func (t Transition) Notices() []Notice { return t.notices }
+
+// Ending reports whether the deployment has begun to end in this step and waits for what is in flight. Commands that no agent has taken are to be
+// recalled.
+func (t Transition) Ending() bool { return t.ending && !t.deployment.State.Status.Terminal() }
 
 // Respecified asks that the deployment's spec is written again: its turn has come, and what it takes over from its group has changed.
 func (t Transition) Respecified() bool { return t.respecified }

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// maxZones bounds the zones of a deployment: they are in its state, which is written at every event.
+const maxZones = 100
+
 // Zone is an availability zone of a zonal deployment.
 type Zone struct {
 	Name string `json:"name"` // empty: of the instances without a zone, which come last

@@ -10,7 +10,7 @@ import (
 // Preview finds what a deployment of the spec would run on if it were created now. It changes nothing: an Auto Scaling group that would be
 // copied is not, and its instances to come have names in brackets.
 func (r *Runner) Preview(ctx context.Context, spec deploy.Spec) (deploy.Resolved, error) {
-	problem, err := r.unknownGroups(ctx, spec)
+	problem, err := r.balancerProblem(ctx, spec)
 	if err != nil || problem != nil {
 		return deploy.Resolved{Problem: problem}, err
 	}

@@ -81,9 +81,16 @@ func (r *Runner) copySource(ctx context.Context, spec deploy.Spec) (fleet.Group,
 	return found[0], nil, nil
 }
 
-// endOriginalGroups deletes the Auto Scaling groups that were copied, with their instances.
+// endOriginalGroups deletes the Auto Scaling groups that were copied, with their instances; or, where they are kept, takes their hooks away: nobody
+// answers there any more.
 func (r *Runner) endOriginalGroups(ctx context.Context, d deploy.Deployment) (deploy.What, error) {
 	for _, name := range d.Spec.GroupSelection.AutoScalingGroups {
+		if d.Spec.Keeps() {
+			if err := r.removeHooks(ctx, d.Spec, name); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		gone, err := r.Scaling.Delete(ctx, d.Spec.Account, name)
 		if err != nil {
 			return nil, fmt.Errorf("delete the Auto Scaling group %s: %w", name, err)
@@ -93,4 +100,18 @@ func (r *Runner) endOriginalGroups(ctx context.Context, d deploy.Deployment) (de
 		}
 	}
 	return deploy.Terminated{}, nil
+}
+
+func (r *Runner) removeHooks(ctx context.Context, spec deploy.Spec, group string) error {
+	for _, h := range spec.Hooks {
+		for _, hook := range []string{h.Launch, h.Termination} {
+			if h.AutoScalingGroup != group || hook == "" {
+				continue
+			}
+			if err := r.Scaling.RemoveHook(ctx, spec.Account, group, hook); err != nil {
+				return fmt.Errorf("remove the hook %s from the Auto Scaling group %s: %w", hook, group, err)
+			}
+		}
+	}
+	return nil
 }

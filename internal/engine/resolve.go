@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"crossfade/internal/deploy"
@@ -22,7 +24,7 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 		return nil, fmt.Errorf("read deployment %s: %w", id, err)
 	}
 	spec := d.Spec
-	if problem, err := r.unknownGroups(ctx, spec); err != nil || problem != nil {
+	if problem, err := r.balancerProblem(ctx, spec); err != nil || problem != nil {
 		if err != nil {
 			return nil, err
 		}
@@ -38,6 +40,9 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 			return nil, err
 		}
 		return deploy.Resolved{Originals: originals, Replacements: replacements}, nil
+	}
+	if ended, err := r.endSharing(ctx, d); err != nil || !ended {
+		return nil, err
 	}
 	if r.Revisions != nil {
 		if problem, err := r.Revisions.Prepare(ctx, spec.Account, spec.Revision); err != nil || problem != nil {
@@ -86,8 +91,8 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 	return e, nil
 }
 
-// unknownGroups says which of the deployment's target groups the load balancer does not have.
-func (r *Runner) unknownGroups(ctx context.Context, spec deploy.Spec) (*deploy.ErrorInfo, error) {
+// balancerProblem says what keeps the load balancer from doing what the deployment will ask of it.
+func (r *Runner) balancerProblem(ctx context.Context, spec deploy.Spec) (*deploy.ErrorInfo, error) {
 	groups := spec.LoadBalancer.Names()
 	if !spec.Kind.Traffic() || len(groups) == 0 {
 		return nil, nil
@@ -96,10 +101,47 @@ func (r *Runner) unknownGroups(ctx context.Context, spec deploy.Spec) (*deploy.E
 	if err != nil {
 		return nil, fmt.Errorf("look up target groups: %w", err)
 	}
-	if len(unknown) == 0 {
-		return nil, nil
+	switch {
+	case len(unknown) > 0:
+		return &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: unknownGroups(unknown)}, nil
+	case spec.Kind.Shifts() && r.Splitter == nil:
+		return &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: fmt.Sprintf(
+			"Deployment config %s shifts traffic in steps, and the load balancer can't share requests out between environments; use a config without a traffic routing.", spec.Config)}, nil
 	}
-	return &deploy.ErrorInfo{Code: deploy.CodeBalancerInvalid, Message: unknownGroups(unknown)}, nil
+	return nil, nil
+}
+
+// endSharing ends what an earlier deployment that was stopped in the middle of a shift left of the sharing of requests, and reports whether there is
+// none. One that shifts in steps itself begins with a sharing of its own.
+func (r *Runner) endSharing(ctx context.Context, d deploy.Deployment) (bool, error) {
+	groups := d.Spec.LoadBalancer.Names()
+	if r.Splitter == nil || !d.Spec.Kind.Traffic() || d.Spec.Kind.Shifts() || len(groups) == 0 {
+		return true, nil
+	}
+	observed, err := r.Splitter.SplitOf(ctx, groups)
+	if err != nil {
+		return false, fmt.Errorf("observe how requests are shared out: %w", err)
+	}
+	ended := true
+	for _, o := range observed {
+		if o.Environment == "" {
+			continue
+		}
+		// Another group behind the same target group may be shifting now.
+		owner, err := r.Store.Deployment(ctx, "", o.Environment)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, fmt.Errorf("read deployment %s: %w", o.Environment, err)
+		}
+		if err == nil && !owner.State.Status.Terminal() {
+			continue
+		}
+		ended = false
+		none := traffic.Split{TargetGroups: []string{o.TargetGroup}, Generation: max(o.Generation+1, d.FirstGeneration(), deploy.GenerationAt(r.now()))}
+		if err := r.Splitter.Split(ctx, none); err != nil {
+			return false, fmt.Errorf("end the sharing of requests that deployment %s left in target group %s: %w", o.Environment, o.TargetGroup, err)
+		}
+	}
+	return ended, nil
 }
 
 // rank gives the instances their order by what the group knows of them.
@@ -137,13 +179,28 @@ func (r *Runner) environment(ctx context.Context, spec deploy.Spec) ([]deploy.Se
 		}
 		return selected(found), nil
 	}
-	if spec.Environment == "" {
-		found, err := r.Fleet.Find(ctx, spec.Account, spec.GroupSelection)
-		if err != nil {
-			return nil, fmt.Errorf("find the instances of group %s: %w", spec.Group, err)
+	var environment []deploy.Selected
+	if spec.Environment != "" {
+		var err error
+		if environment, err = r.replacements(ctx, spec); err != nil || !spec.Copies() {
+			return environment, err
 		}
-		return selected(found), nil
 	}
+	found, err := r.Fleet.Find(ctx, spec.Account, spec.GroupSelection)
+	if err != nil {
+		return nil, fmt.Errorf("find the instances of group %s: %w", spec.Group, err)
+	}
+	// A group that goes over from one kind of environment to the other has instances of both.
+	for _, f := range selected(found) {
+		if !slices.ContainsFunc(environment, func(s deploy.Selected) bool { return s.ID == f.ID }) {
+			environment = append(environment, f)
+		}
+	}
+	return environment, nil
+}
+
+// replacements are the instances of the group's last blue/green deployment, as far as they are still there.
+func (r *Runner) replacements(ctx context.Context, spec deploy.Spec) ([]deploy.Selected, error) {
 	targets, err := r.Store.Targets(ctx, spec.Environment, store.TargetFilter{Lanes: []deploy.Lane{deploy.LaneReplacement}, Statuses: []deploy.TargetStatus{deploy.TargetSucceeded}}, store.Page{})
 	if err != nil {
 		return nil, fmt.Errorf("read the environment of deployment %s: %w", spec.Environment, err)

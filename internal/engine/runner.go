@@ -24,6 +24,8 @@ type Agents interface {
 	Offer(e deploy.Effect)
 	// Withdraw takes back whatever has the key.
 	Withdraw(k deploy.EffectKey)
+	// Untaken names the targets of a deployment with a command that no agent has taken yet.
+	Untaken(deploymentID string) []string
 	// HeldBy is the deployment whose hold keeps the command of the key from its host, or did until less than deploy.PickUpLimit ago; empty:
 	// the agent has had its time.
 	HeldBy(k deploy.EffectKey) string
@@ -288,6 +290,11 @@ func (r *Runner) follow(t deploy.Transition) {
 	r.due(d.State.WakeAt)
 	for _, target := range t.Targets() {
 		r.due(target.DueAt)
+	}
+	if t.Ending() {
+		for _, target := range r.Agents.Untaken(d.Spec.ID) {
+			r.post(d.Spec.ID, deploy.Recall{Target: target})
+		}
 	}
 	if s := t.Spawn(); s != nil {
 		r.follow(*s)

@@ -87,6 +87,20 @@ func (m *Mailbox) hold(e deploy.Effect) {
 	m.hosts[e.Key] = e.Hold.Host
 }
 
+// Untaken implements engine.Agents. Commands that are acknowledged are not in the mailbox.
+func (m *Mailbox) Untaken(deploymentID string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var targets []string
+	for k := range m.hosts {
+		if k.DeploymentID == deploymentID && k.Kind == deploy.EffectCommand {
+			targets = append(targets, k.Target)
+		}
+	}
+	slices.Sort(targets)
+	return targets
+}
+
 // HeldBy implements engine.Agents.
 func (m *Mailbox) HeldBy(k deploy.EffectKey) string {
 	m.mu.Lock()

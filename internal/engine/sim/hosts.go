@@ -55,6 +55,18 @@ func (m *mailbox) Withdraw(k deploy.EffectKey) {
 	delete(m.offers, k)
 }
 
+// Untaken implements engine.Agents.
+func (m *mailbox) Untaken(deploymentID string) []string {
+	var targets []string
+	for k, o := range m.offers {
+		if k.DeploymentID == deploymentID && !o.effect.Command.Acknowledged {
+			targets = append(targets, k.Target)
+		}
+	}
+	slices.Sort(targets)
+	return targets
+}
+
 // HeldBy implements engine.Agents.
 func (m *mailbox) HeldBy(k deploy.EffectKey) string {
 	o := m.offers[k]

@@ -36,6 +36,12 @@ func arithmeticOf(in Input, stage Stage, env string) Arithmetic {
 		a.Sentence = fmt.Sprintf("%s; the minimum is not known, because deployment config %s is gone.", counts, name)
 		return a
 	}
+	if in.Info.Creator != nil && *in.Info.Creator != control.DeploymentCreatorUser && *in.Info.Creator != control.DeploymentCreatorCodeDeployRollback ||
+		value(in.Info.UpdateOutdatedInstancesOnly) {
+		// Instances of the group that the deployment leaves alone count among the healthy ones, and the API does not show them.
+		a.Sentence = counts + "; the instances that it left alone count for the minimum too."
+		return a
+	}
 	m := in.Config.MinimumHealthyHosts
 	h := deploy.HealthyHosts{Type: string(value(m.Type)), Value: int(value(m.Value))}
 	minimum := h.Minimum(a.Total)

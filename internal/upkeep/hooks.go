@@ -114,22 +114,29 @@ func (p *pass) setHook(ctx context.Context, at place, o owner) error {
 	return nil
 }
 
-// dropOld takes a hook away from the Auto Scaling groups that a blue/green deployment left behind when the copy took over the hook.
+// dropOld takes a hook away from the Auto Scaling groups that a blue/green deployment left behind when the copy took over the hook. The deployment
+// itself does so too, where it comes to its last phase, but a pass may have set the hook again before the copy became the group's.
 func (p *pass) dropOld(ctx context.Context, g deploy.Group, at place) error {
-	if g.LastSuccessful == nil {
-		return nil
-	}
-	last, err := p.spec(ctx, g.Account, g.LastSuccessful.ID)
-	if err != nil || !last.Copies() {
-		return err
-	}
-	for _, old := range last.GroupSelection.AutoScalingGroups {
-		if slices.Contains(g.Settings.Selection.AutoScalingGroups, old) {
+	for _, ref := range []*deploy.DeploymentRef{g.LastSuccessful, g.LastAttempted} {
+		if ref == nil {
 			continue
 		}
-		if err := p.Scaling.RemoveHook(ctx, at.account, old, at.hook); err != nil {
-			return fmt.Errorf("remove hook %s of the Auto Scaling group %s: %w", at.hook, old, err)
+		spec, err := p.spec(ctx, g.Account, ref.ID)
+		if err != nil {
+			return err
 		}
+		if !spec.Copies() || !slices.Contains(g.Settings.Selection.AutoScalingGroups, spec.CopyName()) {
+			continue
+		}
+		for _, old := range spec.GroupSelection.AutoScalingGroups {
+			if slices.Contains(g.Settings.Selection.AutoScalingGroups, old) {
+				continue
+			}
+			if err := p.Scaling.RemoveHook(ctx, at.account, old, at.hook); err != nil {
+				return fmt.Errorf("remove hook %s of the Auto Scaling group %s: %w", at.hook, old, err)
+			}
+		}
+		return nil
 	}
 	return nil
 }

@@ -15,10 +15,7 @@ import (
 
 // config reads a deployment config that must exist, a built-in one or the account's own.
 func (s *Service) config(ctx context.Context, name string) (deploy.Config, error) {
-	if c, ok := builtInConfig(name); ok {
-		return c, nil
-	}
-	c, err := s.cfg.Store.Config(ctx, s.account(ctx), name)
+	c, err := ConfigOf(ctx, s.cfg.Store, s.account(ctx), name)
 	if errors.Is(err, store.ErrNotFound) {
 		return c, noConfig(name)
 	}
@@ -143,4 +140,12 @@ func configOut(c deploy.Config) *control.DeploymentConfigInfo {
 		}
 	}
 	return out
+}
+
+// ConfigOf reads a deployment config by name, a built-in one or the account's own. It fails with store.ErrNotFound when there is none.
+func ConfigOf(ctx context.Context, configs store.Configs, account, name string) (deploy.Config, error) {
+	if c, ok := builtInConfig(name); ok {
+		return c, nil
+	}
+	return configs.Config(ctx, account, name)
 }

@@ -68,7 +68,10 @@ func (s *Service) newDeployment(ctx context.Context, in *control.CreateDeploymen
 	return spec, group, nil
 }
 
-func (s *Service) deploymentID() string { return "d-" + s.cfg.IDs.Letters(9) }
+func (s *Service) deploymentID() string { return DeploymentID(s.cfg.IDs) }
+
+// DeploymentID draws the id of a deployment.
+func DeploymentID(ids IDs) string { return "d-" + ids.Letters(9) }
 
 // targetInstances notes a bad replacement environment by itself.
 func (p *problems) targetInstances(t *control.TargetInstances) *deploy.Selection {

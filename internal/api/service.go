@@ -64,6 +64,8 @@ type Config struct {
 	Scaling Scaling
 	// Triggers tries out those that are added to a group or changed.
 	Triggers Triggers
+	// InstancesChanged is told that an instance was registered, or tags of one have changed; nil: nobody is. It must not block.
+	InstancesChanged func()
 	// Caller tells who signed the request of the context.
 	Caller func(ctx context.Context) Caller
 	Now    func() time.Time

@@ -53,8 +53,8 @@ type Config struct {
 	// AlarmInterval is how often alarms are looked at; zero: every ten seconds.
 	AlarmInterval time.Duration
 	Log           *slog.Logger
-	// Told is called after notices were committed. It must not block.
-	Told func()
+	// Told is called after notices were committed; ended says that a deployment has ended. It must not block.
+	Told func(ended bool)
 }
 
 // Result is what became of an event.
@@ -300,7 +300,7 @@ func (r *Runner) follow(t deploy.Transition) {
 		r.follow(*s)
 	}
 	if len(t.Notices()) > 0 && r.Told != nil {
-		r.Told()
+		r.Told(d.State.Status.Terminal())
 	}
 }
 

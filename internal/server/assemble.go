@@ -52,6 +52,7 @@ type parts struct {
 	mailbox   *hostapi.Mailbox
 	revisions revisions
 	tells     *notifications
+	rounds    *rounds
 }
 
 // assemble opens the data directory and makes all parts behind the endpoint.
@@ -94,6 +95,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
+	rounds := &rounds{}
 	tells, err := openNotifications(ctx, o, database, secret, metrics)
 	if err != nil {
 		return err
@@ -101,16 +103,17 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	s.stops = append(s.stops, tells.outbox.Stop)
 	s.engine, err = engine.Start(ctx, engine.Config{
 		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances, Scaling: instances,
-		Revisions: revisions.preparer, Alarms: alarms, AlarmInterval: o.Config.Alarms.Interval, Told: tells.told, Log: o.Log.With("part", "engine"),
+		Revisions: revisions.preparer, Alarms: alarms, AlarmInterval: o.Config.Alarms.Interval, Told: rounds.told(tells), Log: o.Log.With("part", "engine"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.stops = append(s.stops, s.engine.Stop)
-	services, authorize, err := s.services(ctx, o, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells})
+	services, authorize, err := s.services(ctx, o, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds})
 	if err != nil {
 		return err
 	}
+	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
 	return s.front(o, metrics, keys, services, authorize, revisions.objects, tells.reads())
@@ -132,7 +135,7 @@ func (s *Server) services(ctx context.Context, o Options, p parts) ([]wire.Servi
 	}
 	controlAPI, err := api.New(api.Config{
 		Store: p.database, Engine: s.engine, Fleet: p.fleets, Scaling: p.fleets, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
-		Sealer: p.sealer, Triggers: p.tells,
+		Sealer: p.sealer, Triggers: p.tells, InstancesChanged: p.rounds.wake,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -18,15 +19,19 @@ scrape_configs:
   file_sd_configs: [{files: [itself.json]}]
 `
 
-// Prometheus starts a Prometheus that scrapes itself as the job "itself", and evaluates the rules of a rule file each second; without rules:
-// none. It returns its URL.
-func Prometheus(t testing.TB, rules string) string {
+// Prometheus starts a Prometheus that scrapes itself as the job "itself" and what listens at the addresses, host:port, as the job "tested", and
+// evaluates the rules of a rule file, each every second; without rules: none. It returns its URL.
+func Prometheus(t testing.TB, rules string, tested ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if rules == "" {
 		rules = "groups: []\n"
 	}
-	write(t, filepath.Join(dir, "prometheus.yml"), prometheusConfig)
+	config := prometheusConfig
+	if len(tested) > 0 {
+		config += fmt.Sprintf("- job_name: tested\n  static_configs: [{targets: ['%s']}]\n", strings.Join(tested, "', '"))
+	}
+	write(t, filepath.Join(dir, "prometheus.yml"), config)
 	write(t, filepath.Join(dir, "rules.yml"), rules)
 	address := program{
 		names: []string{"prometheus"}, have: "Prometheus (on Debian: apt install prometheus)",

@@ -1,11 +1,18 @@
 package upkeep_test
 
 import (
+	"context"
+	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"crossfade/internal/deploy"
+	"crossfade/internal/fleet"
+	"crossfade/internal/store"
+	"crossfade/internal/store/sqlite"
+	"crossfade/internal/upkeep"
 )
 
 // TestInstancesThatJoinGetTheRevision follows a group from its creation: nothing before its first deployment, then one follow-up for all that
@@ -112,8 +119,103 @@ func TestFollowUpsThatComeToNothingEnd(t *testing.T) {
 	w.gone.Store(false)
 	w.deploy(g, "v1")
 	w.host("c")
-	w.round()
-	w.ends(w.made(g)[5].Spec.ID, deploy.StatusSucceeded)
+	if d := w.follows(g, 5); !slices.Equal(d.Spec.Only, []string{"c"}) {
+		t.Errorf("after a success: %+v", d.Spec.Only)
+	}
+}
+
+// TestASuccessfulFollowUpGivesNewPatience holds that failures before the last success count no more, though the root is the same.
+func TestASuccessfulFollowUpGivesNewPatience(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := w.group(func(g *deploy.Group) { g.Settings.Config = "Deleted" })
+	w.host("a")
+	root := w.deploy(g, "v1")
+	for n, joins := range []string{"b", "c", "d"} {
+		w.gone.Store(true)
+		w.host(joins)
+		for failed := range 2 {
+			w.round()
+			w.ends(w.made(g)[3*n+failed].Spec.ID, deploy.StatusFailed)
+			w.clock.advance(time.Hour)
+		}
+		w.gone.Store(false)
+		if d := w.follows(g, 3*n+2); d.Spec.Root != root || d.Spec.Config != "CodeDeployDefault.OneAtATime" {
+			t.Errorf("the follow-up to %s: %+v", joins, d.Spec)
+		}
+	}
+	w.idle()
+}
+
+// slow is a fleet in whose own time other things happen.
+type slow struct {
+	fleet.Fleet
+	meanwhile func()
+}
+
+func (s slow) Find(ctx context.Context, account string, sel deploy.Selection) ([]fleet.Instance, error) {
+	found, err := s.Fleet.Find(ctx, account, sel)
+	s.meanwhile()
+	return found, err
+}
+
+// TestASlowFleetBringsNoOldRevisionBack holds that a deployment which succeeds while the fleet is being asked is not followed by its predecessor's
+// revision.
+func TestASlowFleetBringsNoOldRevisionBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := w.group()
+	w.host("a")
+	w.deploy(g, "v1")
+	w.host("b")
+	c := w.config(w.scaling, w.engine)
+	c.Fleet = func(registered fleet.Instances) fleet.Fleet {
+		return slow{w.fleet(registered), sync.OnceFunc(func() { w.deploy(g, "v2") })}
+	}
+	if acted, err := upkeep.New(c).RunOnce(t.Context()); err != nil || acted || len(w.made(g)) != 0 {
+		t.Fatalf("acted: %t, %v: %+v", acted, err, w.made(g))
+	}
+	w.idle()
+}
+
+// counting counts how often the instances of an account are listed.
+type counting struct {
+	*sqlite.Store
+	lists int
+}
+
+func (c *counting) Instances(ctx context.Context, account string, f store.InstanceFilter, p store.Page) ([]deploy.Instance, error) {
+	c.lists++
+	return c.Store.Instances(ctx, account, f, p)
+}
+
+// TestAPassSeesEveryGroupAndListsInstancesOnce holds it for more groups than are read at a time.
+func TestAPassSeesEveryGroupAndListsInstancesOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	must(t, w.store.CreateApplication(t.Context(), deploy.Application{ID: "many", Account: account, Name: "many", Platform: deploy.PlatformServer}, 10))
+	for i := range 210 {
+		w.group(func(g *deploy.Group) {
+			g.ID, g.ApplicationID, g.Application = fmt.Sprintf("group-m%03d", i), "many", "many"
+		})
+	}
+	first, last := w.group(func(g *deploy.Group) { g.ID = "a" }), w.group(func(g *deploy.Group) { g.ID = "z" })
+	w.host("a")
+	w.deploy(first, "v1")
+	w.deploy(last, "v1")
+	w.host("b")
+	c := w.config(w.scaling, w.engine)
+	counted := &counting{Store: w.store}
+	c.Store = counted
+	if _, err := upkeep.New(c).RunOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if counted.lists != 1 {
+		t.Errorf("the instances were listed %d times", counted.lists)
+	}
+	for _, g := range []deploy.Group{first, last} {
+		w.ends(w.one(g).Spec.ID, deploy.StatusSucceeded)
+	}
 }
 
 // TestAFailedDeploymentIsNotTakenBack holds that the instances which a failed deployment reached keep what it left there, while one that joins

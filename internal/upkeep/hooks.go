@@ -129,9 +129,6 @@ func (p *pass) dropOld(ctx context.Context, g deploy.Group, at place) error {
 			continue
 		}
 		for _, old := range spec.GroupSelection.AutoScalingGroups {
-			if slices.Contains(g.Settings.Selection.AutoScalingGroups, old) {
-				continue
-			}
 			if err := p.Scaling.RemoveHook(ctx, at.account, old, at.hook); err != nil {
 				return fmt.Errorf("remove hook %s of the Auto Scaling group %s: %w", at.hook, old, err)
 			}

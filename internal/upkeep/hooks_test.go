@@ -10,6 +10,7 @@ import (
 	"crossfade/internal/deploy"
 	"crossfade/internal/engine"
 	"crossfade/internal/fleet"
+	"crossfade/internal/upkeep"
 )
 
 func (w *world) calls(want ...string) {
@@ -343,6 +344,67 @@ func (d *deletes) SetHook(ctx context.Context, account, group string, h fleet.Ho
 		return err
 	}
 	return d.scaling.SetHook(ctx, account, group, h)
+}
+
+// TestAnIDThatIsTakenIsNotMistaken holds that a deployment of the same id that is another's is neither waited for nor in the way.
+func TestAnIDThatIsTakenIsNotMistaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scaling.launch("asg", "i-1")
+	g := w.group(named("web"), scaled("asg"))
+	w.round()
+	waiting := fleet.Waiting{Group: "asg", Hook: fleet.Hook{Name: "in-web"}, Instance: fleet.Instance{Name: "i-2"}}
+	taken := upkeep.BesideID(g, waiting, 0)
+	w.draws = append(w.draws, taken)
+	if id := w.deploy(g, "v1"); id != taken {
+		t.Fatalf("deployed as %s", id)
+	}
+	w.scaling.launch("asg", "i-2")
+	if d := w.follows(g, 0); d.Spec.ID != upkeep.BesideID(g, waiting, 1) {
+		t.Errorf("the deployment is %s", d.Spec.ID)
+	}
+}
+
+// TestAHookOfTheSameNameAtTheOtherEndIsNotOurs holds that an instance which ends is not deployed to because a hook has the name of a launch hook.
+func TestAHookOfTheSameNameAtTheOtherEndIsNotOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scaling.launch("asg", "i-1")
+	g := w.group(named("web"), scaled("asg"))
+	w.deploy(g, "v1")
+	w.round()
+	w.scaling.hooks["asg"] = []fleet.Hook{{Name: "in-web", Termination: true}}
+	w.scaling.end("asg", "i-1")
+	w.idle()
+}
+
+// TestNothingIsRememberedForEver holds that hooks and waits that are no more are forgotten.
+func TestNothingIsRememberedForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.scaling.launch("asg", "i-1")
+	g := w.group(named("web"), scaled("asg"))
+	w.deploy(g, "v1")
+	w.scaling.launch("asg", "i-1")
+	remembers := func(hooks, instances int) {
+		t.Helper()
+		if h, i := w.upkeep.Remembers(); h != hooks || i != instances {
+			t.Errorf("%d hooks and %d instances are remembered, want %d and %d", h, i, hooks, instances)
+		}
+	}
+	w.round()
+	remembers(2, 0)
+	w.scaling.launch("asg", "i-2")
+	w.follows(g, 0)
+	remembers(2, 1)
+	w.round()
+	w.idle()
+	remembers(2, 0)
+	if _, err := w.store.DeleteGroup(t.Context(), account, "shop", "web"); err != nil {
+		t.Fatal(err)
+	}
+	w.idle()
+	remembers(0, 0)
 }
 
 // TestTheCopyOfAGroupTakesOverItsHooks holds that after a blue/green deployment which keeps the original Auto Scaling group, instances wait at the

@@ -336,6 +336,7 @@ type world struct {
 	scaling *scaling
 	clock   *clock
 	ids     atomic.Int64
+	draws   []string // ids to be drawn next
 	upkeep  *upkeep.Upkeep
 	gone    atomic.Bool // the bundles of revisions are
 }
@@ -383,16 +384,27 @@ func (w *world) fleet(registered fleet.Instances) fleet.Fleet {
 	return fleet.Joined{Drivers: []fleet.Driver{w.scaling}, Rest: fleet.Registered{Instances: registered}}
 }
 
-func (w *world) id() string { return fmt.Sprintf("d-%09d", w.ids.Add(1)) }
+func (w *world) id() string {
+	if len(w.draws) > 0 {
+		id := w.draws[0]
+		w.draws = w.draws[1:]
+		return id
+	}
+	return fmt.Sprintf("d-%09d", w.ids.Add(1))
+}
 
 // another is an Upkeep as a server has it after a start: it remembers nothing.
 func (w *world) another(e upkeep.Engine) *upkeep.Upkeep { return w.anotherOn(w.scaling, e) }
 
 func (w *world) anotherOn(s fleet.Scaling, e upkeep.Engine) *upkeep.Upkeep {
-	return upkeep.New(upkeep.Config{
+	return upkeep.New(w.config(s, e))
+}
+
+func (w *world) config(s fleet.Scaling, e upkeep.Engine) upkeep.Config {
+	return upkeep.Config{
 		Store: w.store, Engine: e, Fleet: w.fleet, Scaling: s, Clock: w.clock, NewID: w.id, Interval: time.Hour,
 		Log: slog.New(slog.DiscardHandler), Configs: configs,
-	})
+	}
 }
 
 func configs(_ context.Context, _, name string) (deploy.Config, error) {
@@ -416,11 +428,11 @@ func (w *world) group(change ...func(*deploy.Group)) deploy.Group {
 			Selection: deploy.Selection{OnPremFilters: []deploy.TagFilter{{Key: "web", Type: deploy.KeyOnly}}},
 		},
 	}
-	g.Name = g.ID
 	for _, c := range change {
 		c(&g)
 	}
-	must(w.t, w.store.CreateGroup(w.t.Context(), g, 100))
+	g.Name = cmp.Or(g.Name, g.ID)
+	must(w.t, w.store.CreateGroup(w.t.Context(), g, 1000))
 	return g
 }
 
@@ -528,6 +540,17 @@ func (w *world) round() bool {
 	acted, err := w.upkeep.RunOnce(w.t.Context())
 	must(w.t, err)
 	return acted
+}
+
+// follows is the next follow-up or hook deployment, the n-th from 0, when it has succeeded.
+func (w *world) follows(g deploy.Group, n int) deploy.Deployment {
+	w.t.Helper()
+	w.round()
+	all := w.made(g)
+	if len(all) != n+1 {
+		w.t.Fatalf("%d deployments were made, want %d", len(all), n+1)
+	}
+	return w.ends(all[n].Spec.ID, deploy.StatusSucceeded)
 }
 
 // idle holds that there is nothing to do.

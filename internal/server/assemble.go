@@ -114,6 +114,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return err
 	}
 	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
+	o.Observe = rounds.observing(o.Observe)
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
 	return s.front(o, metrics, keys, services, authorize, revisions.objects, tells.reads())

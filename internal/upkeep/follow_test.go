@@ -61,7 +61,7 @@ func TestInstancesThatJoinDuringADeploymentGetItAfterwards(t *testing.T) {
 	release := w.held("a")
 	id := w.start(g, "v2")
 	for w.groupNow(g).Active == "" {
-		time.Sleep(time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 	w.awaits(id)
 	w.host("b")
@@ -326,6 +326,6 @@ func (w *world) awaits(id string) {
 		if d.State.Overview.InProgress > 0 {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -23,6 +23,18 @@ func (w *world) calls(want ...string) {
 // named makes a group of a fixed name, which its hooks have too.
 func named(name string) func(*deploy.Group) { return func(g *deploy.Group) { g.Name = name } }
 
+// serving is a world with a deployment group of one Auto Scaling group, whose instance i-1 has the revision v1, and whose hooks are set.
+func serving(t *testing.T) (*world, deploy.Group) {
+	t.Helper()
+	w := newWorld(t)
+	w.scaling.launch("asg", "i-1")
+	g := w.group(named("web"), scaled("asg"))
+	w.deploy(g, "v1")
+	w.round()
+	w.scaling.took()
+	return w, g
+}
+
 // withTraffic puts a group behind a load balancer.
 func withTraffic(g *deploy.Group) {
 	g.Settings.Style.Option = deploy.WithTrafficControl
@@ -94,12 +106,7 @@ func TestALaunchedInstanceGetsTheRevisionBeforeItServes(t *testing.T) {
 
 func TestALaunchThatFailsIsAbandonedAndAnEndThatFailsIsNot(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.scaling.launch("asg", "i-1")
-	g := w.group(named("web"), scaled("asg"))
-	w.deploy(g, "v1")
-	w.round()
-	w.scaling.took()
+	w, g := serving(t)
 
 	w.fails("i-2")
 	w.scaling.launch("asg", "i-2")
@@ -161,11 +168,7 @@ func TestCrashes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			w.scaling.launch("asg", "i-1")
-			g := w.group(named("web"), scaled("asg"))
-			w.deploy(g, "v1")
-			w.round()
+			w, g := serving(t)
 			w.scaling.launch("asg", "i-2")
 			if err := crash(w); !errors.Is(err, died) {
 				t.Fatalf("it did not die: %v", err)
@@ -179,13 +182,13 @@ func TestCrashes(t *testing.T) {
 			if w.scaling.state("asg", "i-2") != fleet.MemberInService {
 				t.Error("the instance waits in vain")
 			}
-			w.idle2(next.RunOnce(t.Context()))
+			w.idled(next.RunOnce(t.Context()))
 		})
 	}
 }
 
-// idle2 holds that a pass did nothing.
-func (w *world) idle2(acted bool, err error) {
+// idled holds that a pass did nothing.
+func (w *world) idled(acted bool, err error) {
 	w.t.Helper()
 	must(w.t, err)
 	if acted {
@@ -247,11 +250,7 @@ func TestTwoGroupsOfOneFleet(t *testing.T) {
 // TestAnInstanceLaunchedDuringADeploymentGetsTheOldRevisionAndThenTheNewOne is CodeDeploy's way with scale-outs during a deployment.
 func TestAnInstanceLaunchedDuringADeploymentGetsTheOldRevisionAndThenTheNewOne(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.scaling.launch("asg", "i-1")
-	g := w.group(named("web"), scaled("asg"))
-	w.deploy(g, "v1")
-	w.round()
+	w, g := serving(t)
 	release := w.held("i-1")
 	id := w.start(g, "v2")
 	w.awaits(id)
@@ -368,11 +367,7 @@ func TestAnIDThatIsTakenIsNotMistaken(t *testing.T) {
 // TestAHookOfTheSameNameAtTheOtherEndIsNotOurs holds that an instance which ends is not deployed to because a hook has the name of a launch hook.
 func TestAHookOfTheSameNameAtTheOtherEndIsNotOurs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.scaling.launch("asg", "i-1")
-	g := w.group(named("web"), scaled("asg"))
-	w.deploy(g, "v1")
-	w.round()
+	w, _ := serving(t)
 	w.scaling.hooks["asg"] = []fleet.Hook{{Name: "in-web", Termination: true}}
 	w.scaling.end("asg", "i-1")
 	w.idle()
@@ -456,7 +451,7 @@ func TestStartAndStop(t *testing.T) {
 	until := func(ok func() bool) {
 		t.Helper()
 		for !ok() {
-			time.Sleep(time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 		}
 	}
 	until(func() bool { w.scaling.mu.Lock(); defer w.scaling.mu.Unlock(); return len(w.scaling.hooks["asg"]) == 2 })

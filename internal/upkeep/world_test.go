@@ -502,7 +502,7 @@ func (w *world) ends(id string, status deploy.Status) deploy.Deployment {
 		select {
 		case <-w.t.Context().Done():
 			w.t.Fatal(w.t.Context().Err())
-		case <-time.After(time.Millisecond):
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

@@ -15,6 +15,7 @@ func (o *Outbox) deliver(ctx context.Context, now time.Time) error {
 	for ctx.Err() == nil {
 		o.mu.Lock()
 		limit, troubled := batchSize+len(o.underWay), len(o.troubles) > 0
+		clear(o.over)
 		o.mu.Unlock()
 		if troubled {
 			return nil // what is sent now would be sent again
@@ -52,7 +53,7 @@ type taking int
 
 const (
 	started taking = iota
-	running        // it is under way already
+	running        // it is under way already, or was until a moment ago
 	full           // its destination or its sink has enough
 )
 
@@ -60,7 +61,7 @@ func (o *Outbox) take(d store.Delivery, sink string) taking {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case o.underWay[d.ID]:
+	case o.underWay[d.ID] || o.over[d.ID]:
 		return running
 	case o.destinations[d.Destination] >= perDestination || o.sinks[sink] >= perSink:
 		return full
@@ -74,6 +75,7 @@ func (o *Outbox) take(d store.Delivery, sink string) taking {
 func (o *Outbox) give(d store.Delivery, sink string) {
 	o.mu.Lock()
 	delete(o.underWay, d.ID)
+	o.over[d.ID] = true
 	release(o.destinations, d.Destination)
 	release(o.sinks, sink)
 	o.mu.Unlock()

@@ -87,6 +87,7 @@ type Outbox struct {
 
 	mu           sync.Mutex
 	underWay     map[int64]bool // deliveries
+	over         map[int64]bool // those that were tried since the store was last asked what is due, whose answer may still show them as due
 	destinations map[string]int // how many of them are under way
 	sinks        map[string]int
 	troubles     []error // of the store, since the last RunOnce
@@ -99,7 +100,7 @@ func New(c Config) *Outbox {
 	}
 	o := &Outbox{
 		Config: c, spawn: func(f func()) { f() }, wake: make(chan struct{}, 1),
-		underWay: map[int64]bool{}, destinations: map[string]int{}, sinks: map[string]int{},
+		underWay: map[int64]bool{}, over: map[int64]bool{}, destinations: map[string]int{}, sinks: map[string]int{},
 	}
 	for _, f := range c.Followers {
 		o.followers = append(o.followers, &follower{Follower: f, outbox: o})

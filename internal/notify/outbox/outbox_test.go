@@ -15,6 +15,7 @@ import (
 	"crossfade/internal/notify"
 	"crossfade/internal/notify/outbox"
 	"crossfade/internal/store"
+	"crossfade/internal/store/sqlite"
 )
 
 var errDown = errors.New("it is down")
@@ -389,5 +390,43 @@ func TestSlowSink(t *testing.T) {
 	due, err := w.store.DueDeliveries(t.Context(), time.Now(), []string{arn + "b1"}, 0)
 	if err != nil || len(due) != deployments || due[0].Tries != 0 {
 		t.Errorf("left are %d, %v", len(due), err)
+	}
+}
+
+// stale answers what is due, and lets something happen before the answer is used.
+type stale struct {
+	*sqlite.Store
+	meanwhile func()
+}
+
+func (s stale) DueDeliveries(ctx context.Context, at time.Time, skip []string, most int) ([]store.Delivery, error) {
+	due, err := s.Store.DueDeliveries(ctx, at, skip, most)
+	s.meanwhile()
+	return due, err
+}
+
+// TestSentOnce holds that a message whose sending ends while the store is asked what is due is not sent again because the answer still shows it.
+func TestSentOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var work []func()
+	finish := func() {
+		for len(work) > 0 {
+			f := work[0]
+			work = work[1:]
+			f()
+		}
+	}
+	c := w.config()
+	c.Store = stale{w.store, finish}
+	o := outbox.New(c)
+	o.Spawn(func(f func()) { work = append(work, f) })
+	id := w.deployment(arn + "a")
+	for range 20 {
+		runOnce(t, o, w.clock.Now())
+		finish()
+	}
+	if got := told(t, w.a.taken()); !slices.Equal(got, story(id)) {
+		t.Errorf("told was %q", got)
 	}
 }

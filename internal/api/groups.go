@@ -97,6 +97,7 @@ func (s *Service) CreateDeploymentGroup(ctx context.Context, in *control.CreateD
 		return nil, fmt.Errorf("create deployment group %s of %s: %w", g.Name, app.Name, err)
 	}
 	s.tryTriggers(ctx, g, nil)
+	s.changed()
 	return &control.CreateDeploymentGroupOutput{DeploymentGroupId: &g.ID}, nil
 }
 
@@ -156,6 +157,7 @@ func (s *Service) UpdateDeploymentGroup(ctx context.Context, in *control.UpdateD
 		return nil, fmt.Errorf("update deployment group %s of %s: %w", g.Name, app.Name, err)
 	}
 	s.tryTriggers(ctx, g, before)
+	s.changed()
 	return &control.UpdateDeploymentGroupOutput{HooksNotCleanedUp: s.removeHooks(ctx, app.Account, removed)}, nil
 }
 

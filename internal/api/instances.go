@@ -87,7 +87,7 @@ func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *control.Re
 	case err != nil:
 		return fmt.Errorf("register instance %s: %w", name, err)
 	}
-	s.instancesChanged()
+	s.changed()
 	return nil
 }
 
@@ -265,12 +265,12 @@ func (s *Service) changeTags(ctx context.Context, p *problems, names []string, t
 	case err != nil:
 		return fmt.Errorf("change the tags of instances: %w", err)
 	}
-	s.instancesChanged()
+	s.changed()
 	return nil
 }
 
-func (s *Service) instancesChanged() {
-	if s.cfg.InstancesChanged != nil {
-		s.cfg.InstancesChanged()
+func (s *Service) changed() {
+	if s.cfg.Changed != nil {
+		s.cfg.Changed()
 	}
 }

@@ -64,8 +64,9 @@ type Config struct {
 	Scaling Scaling
 	// Triggers tries out those that are added to a group or changed.
 	Triggers Triggers
-	// InstancesChanged is told that an instance was registered, or tags of one have changed; nil: nobody is. It must not block.
-	InstancesChanged func()
+	// Changed is told that a deployment group was made or changed, an instance was registered, or its tags have changed; nil: nobody is. It must
+	// not block.
+	Changed func()
 	// Caller tells who signed the request of the context.
 	Caller func(ctx context.Context) Caller
 	Now    func() time.Time

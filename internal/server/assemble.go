@@ -114,7 +114,6 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return err
 	}
 	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
-	o.Observe = rounds.observing(o.Observe)
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
 	return s.front(o, metrics, keys, services, authorize, revisions.objects, tells.reads())
@@ -136,7 +135,7 @@ func (s *Server) services(ctx context.Context, o Options, p parts) ([]wire.Servi
 	}
 	controlAPI, err := api.New(api.Config{
 		Store: p.database, Engine: s.engine, Fleet: p.fleets, Scaling: p.fleets, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
-		Sealer: p.sealer, Triggers: p.tells, InstancesChanged: p.rounds.wake,
+		Sealer: p.sealer, Triggers: p.tells, Changed: p.rounds.wake,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -3,11 +3,9 @@ package server
 import (
 	"context"
 	"sync/atomic"
-	"time"
 
 	"crossfade/internal/api"
 	"crossfade/internal/deploy"
-	"crossfade/internal/edge"
 	"crossfade/internal/engine"
 	"crossfade/internal/fleet"
 	"crossfade/internal/store/sqlite"
@@ -53,17 +51,4 @@ func (f *fleets) over(registered fleet.Instances) fleet.Fleet {
 	joined := f.Joined
 	joined.Rest = fleet.Registered{Instances: registered}
 	return joined
-}
-
-// observing also asks for a round when a deployment group was made or changed: its Auto Scaling groups are to have its hooks before they launch what
-// comes next.
-func (r *rounds) observing(observe edge.Observe) edge.Observe {
-	return func(service, operation, code string, took time.Duration) {
-		if code == "" && (operation == "CreateDeploymentGroup" || operation == "UpdateDeploymentGroup") {
-			r.wake()
-		}
-		if observe != nil {
-			observe(service, operation, code, took)
-		}
-	}
 }

@@ -45,6 +45,19 @@ func decide(ctx context.Context, b store.Batch, now time.Time, q *request) (step
 // create makes a deployment. One that may wait its turn does, behind the one that keeps the group busy.
 func create(ctx context.Context, b store.Batch, now time.Time, spec deploy.Spec) (step, error) {
 	spec.CreatedAt = now
+	if spec.Root != "" && spec.Previous != nil {
+		// A follow-up brings what the group has; another deployment may have succeeded since it was thought of.
+		g, err := b.Group(ctx, spec.GroupID)
+		if errors.Is(err, store.ErrNotFound) {
+			return step{err: err}, nil
+		}
+		if err != nil {
+			return step{}, err
+		}
+		if g.LastSuccessful == nil || g.LastSuccessful.ID != spec.Previous.DeploymentID {
+			return step{err: store.ErrConflict}, nil
+		}
+	}
 	s, err := apply(ctx, b, deploy.New(spec))
 	var busy *store.GroupBusyError
 	if err == nil && spec.Queue && errors.As(s.err, &busy) {

@@ -118,8 +118,8 @@ func (r *Runner) Recover(ctx context.Context) error {
 	return nil
 }
 
-// Create makes a deployment of the spec, whose CreatedAt is set here. It fails with *store.GroupBusyError, or store.ErrNotFound when the
-// group is gone.
+// Create makes a deployment of the spec, whose CreatedAt is set here. It fails with *store.GroupBusyError, with store.ErrNotFound when the group is
+// gone, and with store.ErrConflict when it follows a deployment that is no longer the group's last successful one.
 func (r *Runner) Create(ctx context.Context, spec deploy.Spec) (Result, error) {
 	return wait(ctx, spec.ID, r.SubmitNew(spec))
 }

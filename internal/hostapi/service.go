@@ -36,8 +36,10 @@ type Store interface {
 	Target(ctx context.Context, deploymentID, id string) (deploy.Target, error)
 }
 
-// Config is what a Service needs. All of it is required.
+// Config is what a Service needs. Arrived may be nil: nobody is told when an instance's agent has polled for the first time; it must not block.
+// All else is required.
 type Config struct {
+	Arrived func()
 	Mailbox *Mailbox
 	Engine  Engine
 	Store   Store
@@ -135,6 +137,9 @@ func (s *Service) sight(ctx context.Context, c Caller) error {
 	}
 	if err := s.Store.SetInstanceAddress(ctx, i.Account, i.Name, c.Address); err != nil {
 		return fmt.Errorf("remember the address of host %s: %w", c.ARN, err)
+	}
+	if i.Address == "" && s.Arrived != nil {
+		s.Arrived()
 	}
 	s.mu.Lock()
 	s.seen[c.ARN] = sighting{address: c.Address, at: now}

@@ -141,6 +141,7 @@ func (s *Server) services(ctx context.Context, o Options, p parts) ([]wire.Servi
 		return nil, nil, err
 	}
 	hostAPI := hostapi.New(hostapi.Config{
+		Arrived: p.rounds.wake,
 		Mailbox: p.mailbox, Engine: s.engine, Store: p.database, Signer: signer, Key: commandKey, Region: o.Config.Region,
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})

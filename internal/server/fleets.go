@@ -75,6 +75,9 @@ func configuredFleet(c config.Fleet) local.Configured {
 	}}
 }
 
+// Changes implements fleet.Scaling. Only the server's own groups say that something has changed; AWS's are looked at from time to time.
+func (f *fleets) Changes() <-chan struct{} { return f.own.Changes() }
+
 // start begins to keep the server's own groups at their sizes. hosts makes the instances' identities.
 func (f *fleets) start(ctx context.Context, hosts *operator.Service) {
 	f.own.Start(ctx, identities{hosts})

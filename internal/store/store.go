@@ -138,7 +138,7 @@ type InstanceFilter struct {
 // Instances keeps on-premises instances.
 type Instances interface {
 	// RegisterInstance fails with ErrExists when the name is registered and *ARNTakenError when the ARN is bound to another registered
-	// instance. A deregistered instance of the name is replaced.
+	// instance. A deregistered instance of the name is replaced, and what groups knew of it is forgotten.
 	RegisterInstance(ctx context.Context, i deploy.Instance) error
 	// DeregisterInstance sets the time and removes tags and address; unknown or deregistered names are no error.
 	DeregisterInstance(ctx context.Context, account, name string, at time.Time) error

@@ -186,7 +186,7 @@ func (p *pass) create(ctx context.Context, spec deploy.Spec) error {
 	_, err := p.Engine.Create(ctx, spec)
 	var busy *store.GroupBusyError
 	switch {
-	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound):
+	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict):
 		return nil
 	case err != nil:
 		return fmt.Errorf("create deployment %s: %w", spec.ID, err)

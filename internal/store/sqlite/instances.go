@@ -54,6 +54,11 @@ func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
 				arn = excluded.arn, iam_user_arn = excluded.iam_user_arn, iam_session_arn = excluded.iam_session_arn, tags = excluded.tags,
 				registered_at = excluded.registered_at, deregistered_at = excluded.deregistered_at, address = excluded.address, host = excluded.host`,
 			i.Account, i.Name, i.ARN, i.IAMUserARN, i.IAMSessionARN, encodeTags(i.Tags), nanosOrZero(i.RegisteredAt), nanos(i.DeregisteredAt), i.Address, i.Host())
+		if err != nil {
+			return err
+		}
+		// It may be another machine under an old name: nothing is known of what it has.
+		_, err = t.exec(`DELETE FROM instance_state WHERE instance = ? AND group_id IN (SELECT id FROM deployment_group WHERE account = ?)`, i.Name, i.Account)
 		return err
 	})
 	return wrap(err, "register instance %q", i.Name)

@@ -1,16 +1,12 @@
 package operator
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"time"
 
+	"crossfade/internal/awsjson/client"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire/control"
 )
@@ -28,12 +24,7 @@ type Client struct {
 const maxAnswer = 32 << 20
 
 // Refusal is the server's answer other than success.
-type Refusal struct {
-	Code    string
-	Message string
-}
-
-func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
+type Refusal = client.Refusal
 
 // AddHost asks for a host.
 func (c *Client) AddHost(ctx context.Context, in AddHostInput) (AddHostOutput, error) {
@@ -73,45 +64,8 @@ func (c *Client) PlanDeployment(ctx context.Context, in *control.CreateDeploymen
 }
 
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	service := client.Client{
+		Endpoint: c.Endpoint, Region: c.Region, Service: SigningName, Target: targetPrefix, Credential: c.Credential, HTTP: c.HTTP, Now: c.Now, MaxAnswer: maxAnswer,
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Endpoint, "/")+"/", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	r.Header.Set("X-Amz-Target", targetPrefix+"."+operation)
-	sigv4.Sign(r, c.Credential, c.Region, SigningName, sigv4.Hash(body), c.Now())
-	answer, err := c.HTTP.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return refusal(answer.Status, content)
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(content, out); err != nil {
-		return fmt.Errorf("the answer is no JSON: is %s a Crossfade server? %w", c.Endpoint, err)
-	}
-	return nil
-}
-
-func refusal(status string, content []byte) error {
-	var said struct {
-		Type    string `json:"__type"`
-		Message string `json:"message"`
-	}
-	if err := json.Unmarshal(content, &said); err != nil || said.Type == "" {
-		return errors.New("the server answers " + status)
-	}
-	return &Refusal{Code: said.Type, Message: said.Message}
+	return service.Call(ctx, operation, in, out)
 }

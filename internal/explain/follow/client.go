@@ -1,24 +1,21 @@
 package follow
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
+	"crossfade/internal/awsjson/client"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire"
 	"crossfade/internal/wire/control"
 )
 
 const (
-	targetPrefix = "CodeDeploy_20141006."
+	targetPrefix = "CodeDeploy_20141006"
 	signingName  = "codedeploy"
 	batch        = 25 // most targets that one BatchGetDeploymentTargets reads
 	// maxAnswer bounds what is read of an answer, in bytes: a batch of targets with 13 logs of 4 KiB each, escaped, fits.
@@ -35,18 +32,7 @@ type Client struct {
 }
 
 // Refusal is the server's final answer other than success.
-type Refusal struct {
-	Code    string
-	Message string
-}
-
-func (r *Refusal) Error() string { return r.Code + ": " + r.Message }
-
-// passing is an error that may be over at the next try: no connection, no whole answer, or a server in trouble.
-type passing struct{ err error }
-
-func (e *passing) Error() string { return e.err.Error() }
-func (e *passing) Unwrap() error { return e.err }
+type Refusal = client.Refusal
 
 // Deployment is GetDeployment.
 func (c *Client) Deployment(ctx context.Context, id string) (control.DeploymentInfo, error) {
@@ -123,44 +109,8 @@ func (c *Client) Config(ctx context.Context, name string) (*control.DeploymentCo
 }
 
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return err
+	service := client.Client{
+		Endpoint: c.Endpoint, Region: c.Region, Service: signingName, Target: targetPrefix, Credential: c.Credential, HTTP: c.HTTP, Now: c.Now, MaxAnswer: maxAnswer,
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(c.Endpoint, "/")+"/", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	r.Header.Set("X-Amz-Target", targetPrefix+operation)
-	sigv4.Sign(r, c.Credential, c.Region, signingName, sigv4.Hash(body), c.Now())
-	answer, err := c.HTTP.Do(r)
-	if err != nil {
-		return &passing{err}
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
-	switch {
-	case err != nil:
-		return &passing{fmt.Errorf("read the answer: %w", err)}
-	case answer.StatusCode >= http.StatusInternalServerError || answer.StatusCode == http.StatusTooManyRequests:
-		return &passing{refusal(answer.Status, content)}
-	case answer.StatusCode != http.StatusOK:
-		return refusal(answer.Status, content)
-	}
-	if err := json.Unmarshal(content, out); err != nil {
-		return fmt.Errorf("the answer is no JSON: is %s a Crossfade server? %w", c.Endpoint, err)
-	}
-	return nil
-}
-
-func refusal(status string, content []byte) error {
-	var said struct {
-		Type    string `json:"__type"`
-		Message string `json:"message"`
-	}
-	if err := json.Unmarshal(content, &said); err != nil || said.Type == "" {
-		return errors.New("the server answers " + status)
-	}
-	return &Refusal{Code: said.Type, Message: said.Message}
+	return service.Call(ctx, operation, in, out)
 }

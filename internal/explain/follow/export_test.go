@@ -1,13 +1,17 @@
 package follow
 
-import "errors"
+import (
+	"errors"
+
+	"crossfade/internal/awsjson/client"
+)
 
 // Passing makes an error as Client returns it when a later try may have another end.
-func Passing(err error) error { return &passing{err} }
+func Passing(err error) error { return &client.Trouble{Err: err} }
 
 // MayPass reports whether the error is one that the follower waits out.
 func MayPass(err error) bool {
-	var may *passing
+	var may *client.Trouble
 	return errors.As(err, &may)
 }
 

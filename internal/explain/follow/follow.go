@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"crossfade/internal/awsjson/client"
 	"crossfade/internal/explain"
 	"crossfade/internal/wire/control"
 )
@@ -108,7 +109,7 @@ func (f *Follower) Follow(ctx context.Context) (Outcome, control.DeploymentInfo,
 	var last control.DeploymentInfo
 	for {
 		info, outcome, err := f.look(ctx, end)
-		var may *passing
+		var may *client.Trouble
 		switch {
 		case ctx.Err() != nil:
 			return "", last, ctx.Err()

@@ -97,6 +97,9 @@ func TestAKeptOriginalAndARollback(t *testing.T) {
 	if kept := s.serves("web", 2); !slices.Equal(kept, blue) {
 		t.Errorf("the original had %v and has %v", blue, kept)
 	}
+	// It is no deployment group's any more: what it launches waits for nobody.
+	s.run("fleet", "scale", "web", "3", "--endpoint", s.endpoint)
+	blue = s.serves("web", 3)
 
 	s.update(types.InstanceActionTerminate)
 	green := s.serves(copyOf(id), 2)

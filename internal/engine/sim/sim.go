@@ -142,18 +142,22 @@ func (w *world) play() error {
 			w.crash()
 		}
 		worked, err := w.runner.RunOnce(ctx)
+		if err == nil && (!w.now.Before(w.nextCarry) || worked || w.chance(0.2)) {
+			w.nextCarry = w.runner.CarryOnce(ctx, false, nil)
+			if w.nextCarry.IsZero() {
+				w.nextCarry = w.now.Add(time.Hour)
+			}
+			// What was carried out is told at once: the time must not pass over it to some deadline.
+			var again bool
+			again, err = w.runner.RunOnce(ctx)
+			worked = worked || again
+		}
 		if err != nil {
 			if !errors.Is(err, errCrash) {
 				return fmt.Errorf("run: %w", err)
 			}
 			w.crash()
 			continue
-		}
-		if !w.now.Before(w.nextCarry) || worked || w.chance(0.2) {
-			w.nextCarry = w.runner.CarryOnce(ctx, false, nil)
-			if w.nextCarry.IsZero() {
-				w.nextCarry = w.now.Add(time.Hour)
-			}
 		}
 		w.checkServing()
 		w.checkSplit()

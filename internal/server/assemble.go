@@ -87,7 +87,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	}
 	clock := systemClock(o.Now)
 	mailbox := hostapi.NewMailbox(clock)
-	instances, err := openFleets(ctx, o, database, s.Endpoint())
+	instances, err := openFleets(ctx, o, database, router, s.Endpoint())
 	if err != nil {
 		return err
 	}

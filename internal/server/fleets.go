@@ -15,6 +15,7 @@ import (
 	"crossfade/internal/fleet/local"
 	"crossfade/internal/operator"
 	"crossfade/internal/store/sqlite"
+	"crossfade/internal/traffic"
 	"crossfade/internal/wire/control"
 )
 
@@ -33,7 +34,7 @@ type fleets struct {
 }
 
 // openFleets makes the fleets of the configuration. Nothing is started before start. endpoint is where agents reach the server.
-func openFleets(ctx context.Context, o Options, database *sqlite.Store, endpoint string) (*fleets, error) {
+func openFleets(ctx context.Context, o Options, database *sqlite.Store, router traffic.Router, endpoint string) (*fleets, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the path of this program: %w", err)
@@ -41,7 +42,7 @@ func openFleets(ctx context.Context, o Options, database *sqlite.Store, endpoint
 	options := local.Options{
 		Store: database, Registry: database, Account: o.Config.Account, Dir: filepath.Join(o.Config.Data, fleetDirectory),
 		Endpoint: endpoint, Region: o.Config.Region, Environ: []string{"PATH=" + commandPath, "CROSSFADE_PROGRAM=" + program},
-		Now: o.Now, Log: o.Log.With("part", "fleet"),
+		Leave: leaving{router, targetGroupNames(o.Config.LoadBalancer), o.Now}.leave, Now: o.Now, Log: o.Log.With("part", "fleet"),
 	}
 	f := &fleets{Joined: fleet.Joined{Rest: fleet.Registered{Instances: database}}}
 	for _, c := range o.Config.Fleets {

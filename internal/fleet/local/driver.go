@@ -46,6 +46,9 @@ type Options struct {
 	Now      func() time.Time
 	// NewID draws what tells the names of a group's instances apart, as letters and digits; nil: by chance.
 	NewID func() string
+	// Leave takes an instance out of traffic before it is stopped, and returns once it is; nil: nothing has to be done. An error means that it is worth
+	// trying again.
+	Leave func(ctx context.Context, instance string) error
 	Log   *slog.Logger
 }
 

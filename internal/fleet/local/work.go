@@ -129,8 +129,13 @@ func (d *Driver) probe(ctx context.Context, g *group, m *member) (address string
 	return address, nil
 }
 
-// stop runs the stop command, then ends the credentials and the registration.
+// stop takes the instance out of traffic, runs the stop command, then ends the credentials and the registration.
 func (d *Driver) stop(ctx context.Context, g *group, m *member) error {
+	if d.Leave != nil {
+		if err := d.Leave(ctx, m.Name); err != nil {
+			return fmt.Errorf("take the instance out of traffic: %w", err)
+		}
+	}
 	if _, err := d.command(ctx, g, m, g.Template.Stop); err != nil {
 		return err
 	}

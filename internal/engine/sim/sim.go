@@ -149,8 +149,9 @@ func (w *world) play() error {
 			}
 			// What was carried out is told at once: the time must not pass over it to some deadline.
 			var again bool
-			again, err = w.runner.RunOnce(ctx)
-			worked = worked || again
+			if again, err = w.runner.RunOnce(ctx); again {
+				worked, w.nextCarry = true, w.now
+			}
 		}
 		if err != nil {
 			if !errors.Is(err, errCrash) {

@@ -119,11 +119,15 @@ func stageTitle(s operator.PlannedStage) string {
 func writeStage(b *strings.Builder, s operator.PlannedStage) {
 	if len(s.Waves) > 0 {
 		fmt.Fprintf(b, "   events   %s\n", joined(s.Events))
-		fmt.Fprintf(b, "   health   of %d, %d must stay healthy: at most %d at once; %d must succeed", s.Total, s.MinimumHealthy, s.AtOnce, s.MustSucceed)
-		if s.MayFail > 0 {
-			fmt.Fprintf(b, ", %d may fail on the way\n", s.MayFail)
-		} else {
-			b.WriteString(", a failure ends it unless it is the last one's\n")
+		switch {
+		case s.NoneMayFail:
+			fmt.Fprintf(b, "   health   all %d at once, and none may fail\n", s.Total)
+		case s.MayFail > 0:
+			fmt.Fprintf(b, "   health   of %d, %d must stay healthy: at most %d at once; %d must succeed, %d may fail on the way\n",
+				s.Total, s.MinimumHealthy, s.AtOnce, s.MustSucceed, s.MayFail)
+		default:
+			fmt.Fprintf(b, "   health   of %d, %d must stay healthy: at most %d at once; a failure ends it unless it is the last one's\n",
+				s.Total, s.MinimumHealthy, s.AtOnce)
 		}
 		for i, wave := range s.Waves {
 			fmt.Fprintf(b, "   wave %-3d %s\n", i+1, listed(wave))

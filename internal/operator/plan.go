@@ -68,6 +68,7 @@ type PlannedStage struct {
 	AtOnce         int                `json:"atOnce,omitempty"`
 	MustSucceed    int                `json:"mustSucceed,omitempty"`
 	MayFail        int                `json:"mayFail,omitempty"`
+	NoneMayFail    bool               `json:"noneMayFail,omitempty"` // the first failure ends the deployment; the minimum plays no part
 	WaitSeconds    int64              `json:"waitSeconds,omitempty"`
 	Continue       bool               `json:"continueDeploymentEndsIt,omitempty"`
 	Stops          bool               `json:"stopsWhenNobodyContinues,omitempty"`
@@ -140,7 +141,7 @@ func (s *Service) PlanDeployment(ctx context.Context, in *control.CreateDeployme
 	for _, g := range r.Stages {
 		out.Stages = append(out.Stages, PlannedStage{
 			Phase: string(g.Phase), What: g.Words, Zone: g.Zone, Label: label(g.Lane), Events: g.Events, Waves: g.Waves, Total: g.Total,
-			MinimumHealthy: g.Minimum, AtOnce: g.AtOnce, MustSucceed: g.Needed, MayFail: g.MayFail, WaitSeconds: int64(g.Wait.Seconds()),
+			MinimumHealthy: g.Minimum, AtOnce: g.AtOnce, MustSucceed: g.Needed, MayFail: g.MayFail, NoneMayFail: g.NoFailure, WaitSeconds: int64(g.Wait.Seconds()),
 			Continue: g.Continue, Stops: g.Stops, Percent: g.Percent,
 		})
 	}

@@ -38,8 +38,9 @@ type carried struct {
 	ordered   bool // of traffic: MakeSo was done, only observing is left
 	reported  bool // its event was posted; a transition will clear it
 	tries     int
-	misses    int   // of alarms: looks in a row that failed
-	seen      int64 // changes when it was last taken
+	misses    int    // of alarms: looks in a row that failed
+	said      string // of finding instances: what was last said to be in the way
+	seen      int64  // changes when it was last taken
 	notBefore time.Time
 }
 
@@ -132,10 +133,15 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 	case e.seen == c.changes:
 		e.notBefore = now.Add(observeInterval)
 	}
-	tries := e.tries
+	tries, delay := e.tries, ""
+	if err != nil && tries >= sayDelayAfter && e.effect.Key.Kind == deploy.EffectResolve {
+		if why := err.Error() + "; it is tried again."; why != e.said {
+			e.said, delay = why, why
+		}
+	}
 	c.mu.Unlock()
-	if err != nil && tries == sayDelayAfter && e.effect.Key.Kind == deploy.EffectResolve && ctx.Err() == nil {
-		r.post(e.effect.Key.DeploymentID, deploy.Delayed{Why: err.Error() + "; it is tried again."})
+	if delay != "" && ctx.Err() == nil {
+		r.post(e.effect.Key.DeploymentID, deploy.Delayed{Why: delay})
 	}
 	if err != nil && ctx.Err() == nil {
 		r.Log.Warn("effect not carried out, will be tried again", "deployment", e.effect.Key.DeploymentID, "instance", e.effect.Key.Target,

@@ -48,6 +48,8 @@ func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.S
 		if r.now().Sub(spec.CreatedAt) > provisionLimit && r.now().Sub(d.State.AdmittedAt) > provisionLimit {
 			return broken("Of the %d instances of the Auto Scaling group %s only %d were in service within %s; look at the group's activities.", copied.Desired, copied.Name, copied.InService(), provisionLimit)
 		}
+		// The state machine takes note of it when it is news.
+		r.post(spec.ID, deploy.Delayed{Why: fmt.Sprintf("%d of the %d instances of the Auto Scaling group %s are in service.", copied.InService(), copied.Desired, copied.Name)})
 		return nil, nil, nil
 	}
 	out := []deploy.Selected{}

@@ -36,7 +36,7 @@ func (keyring) Secret(_ context.Context, id, _ string) (string, error) {
 	return servedSecret, nil
 }
 
-func (keyring) Principal(context.Context, string) (auth.Principal, error) {
+func (keyring) Principal(context.Context, string, string) (auth.Principal, error) {
 	return auth.Principal{ARN: auth.RootARN(account), Account: account, Kind: auth.Root}, nil
 }
 

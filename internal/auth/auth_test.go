@@ -124,7 +124,7 @@ func TestKeysComeAndGo(t *testing.T) {
 	if _, err := k.Secret(t.Context(), "AKIDA", "token"); !errors.Is(err, sigv4.ErrUnknownKey) {
 		t.Errorf("with a session token: %v", err)
 	}
-	if got, err := k.Principal(t.Context(), "AKIDA"); err != nil || got != p {
+	if got, err := k.Principal(t.Context(), "AKIDA", ""); err != nil || got != p {
 		t.Errorf("principal %+v %v", got, err)
 	}
 	now = now.Add(time.Hour)

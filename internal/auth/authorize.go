@@ -25,6 +25,12 @@ const (
 	ServiceOperator    = "crossfade"
 )
 
+// The operator's operations that not only operators may use.
+const (
+	RenewHostCredentials = "RenewHostCredentials" // a host renews its own session
+	EnrollHost           = "EnrollHost"           // a join token makes its host
+)
+
 // hostMay is what a host may do: speak its protocol, and read bundles.
 var hostMay = map[string][]string{
 	ServiceHost:        nil, // everything: hostapi holds each host to its own identity

@@ -10,12 +10,16 @@ import "context"
 // Kind is what a principal is.
 type Kind string
 
-// The kinds of principals. Root and operators may do everything in their account; a host may only speak the host command protocol, as itself,
-// and read revisions.
+// The kinds of principals. Root and operators may do everything in their account. Users and sessions of roles may do what their policies
+// allow. A host may only speak the host command protocol, as itself, read the revisions of its own deployments, and renew its session. A join
+// token may only make one host.
 const (
 	Root     Kind = "root"
 	Operator Kind = "operator"
+	User     Kind = "user"
+	Role     Kind = "role"
 	Host     Kind = "host"
+	Join     Kind = "join"
 )
 
 // Principal is who signed a request.
@@ -23,6 +27,8 @@ type Principal struct {
 	ARN     string `json:"arn"`
 	Account string `json:"account"`
 	Kind    Kind   `json:"kind"`
+	// Enrolment says which enrolment a host's session comes from, so that one that was replaced can't be renewed. Empty for all others.
+	Enrolment string `json:"enrolment,omitempty"`
 }
 
 // RootARN is the ARN of an account's root.

@@ -39,9 +39,10 @@ type KeyStore interface {
 
 // Keys gives out and looks up access keys.
 type Keys struct {
-	store  KeyStore
-	sealer *Sealer
-	now    func() time.Time
+	store    KeyStore
+	sealer   *Sealer
+	sessions *Sealer
+	now      func() time.Time
 
 	mu      sync.Mutex
 	cache   map[string]opened
@@ -69,7 +70,11 @@ func NewKeys(store KeyStore, keyFile []byte, now func() time.Time) (*Keys, error
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{store: store, sealer: s, now: now, cache: map[string]opened{}}, nil
+	sessions, err := NewSealer(keyFile, "session tokens")
+	if err != nil {
+		return nil, err
+	}
+	return &Keys{store: store, sealer: s, sessions: sessions, now: now, cache: map[string]opened{}}, nil
 }
 
 // Put adds a key for a principal, or replaces the secret of one. expires may be zero.
@@ -150,14 +155,16 @@ func (k *Keys) replaceRoot(ctx context.Context, given sigv4.Credential, root Pri
 
 // Secret implements sigv4.Keys.
 func (k *Keys) Secret(ctx context.Context, accessKeyID, sessionToken string) (string, error) {
+	if sessionToken != "" {
+		return k.sessionSecret(ctx, accessKeyID, sessionToken)
+	}
 	o, err := k.open(ctx, accessKeyID)
 	switch {
 	case errors.Is(err, ErrNoKey):
 		return "", sigv4.ErrUnknownKey
 	case err != nil:
 		return "", err
-	case o.record.Disabled, sessionToken != "":
-		// No temporary keys are given out, so no token can be right.
+	case o.record.Disabled:
 		return "", sigv4.ErrUnknownKey
 	case !o.record.ExpiresAt.IsZero() && !k.now().Before(o.record.ExpiresAt):
 		return "", sigv4.ErrExpiredKey
@@ -165,8 +172,12 @@ func (k *Keys) Secret(ctx context.Context, accessKeyID, sessionToken string) (st
 	return o.secret, nil
 }
 
-// Principal is whose key it is.
-func (k *Keys) Principal(ctx context.Context, accessKeyID string) (Principal, error) {
+// Principal is whose key it is. The session token is that of the request, empty for a key that is none of a session.
+func (k *Keys) Principal(ctx context.Context, accessKeyID, sessionToken string) (Principal, error) {
+	if sessionToken != "" {
+		content, err := k.openSession(accessKeyID, sessionToken)
+		return content.Principal, err
+	}
 	o, err := k.open(ctx, accessKeyID)
 	return o.record.Principal, err
 }

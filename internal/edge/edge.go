@@ -39,7 +39,7 @@ type Objects interface {
 
 // Principals finds whose access key signed.
 type Principals interface {
-	Principal(ctx context.Context, accessKeyID string) (auth.Principal, error)
+	Principal(ctx context.Context, accessKeyID, sessionToken string) (auth.Principal, error)
 }
 
 // Read is a page that only those may read who have signed their request.
@@ -153,6 +153,9 @@ func (c *call) json() {
 		c.refuseJSON(wire.Errorf(awsjson.ServiceUnavailable, "The server is stopping; try again."))
 		return
 	}
+	if c.service == auth.ServiceOperator && c.operation == auth.RenewHostCredentials {
+		c.r = c.r.WithContext(auth.Renewing(c.r.Context()))
+	}
 	ctx, err := c.authenticate(body, route.Service.SigningNames...)
 	if err != nil {
 		c.refuseJSON(err)
@@ -229,7 +232,7 @@ func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
 }
 
 func (c *call) identify(v sigv4.Verified) (context.Context, error) {
-	p, err := c.edge.cfg.Principals.Principal(c.r.Context(), v.AccessKeyID)
+	p, err := c.edge.cfg.Principals.Principal(c.r.Context(), v.AccessKeyID, v.SessionToken)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (keyring) Secret(_ context.Context, id, _ string) (string, error) {
 	return secret, nil
 }
 
-func (keyring) Principal(_ context.Context, id string) (auth.Principal, error) {
+func (keyring) Principal(_ context.Context, id, _ string) (auth.Principal, error) {
 	return callers[id], nil
 }
 

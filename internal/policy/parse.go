@@ -54,12 +54,12 @@ func top(root node) (variables bool, list []node, err error) {
 		switch key {
 		case "Version":
 			if n.kind != 's' || n.text != language2012 && n.text != language2008 {
-				return false, nil, fmt.Errorf("Version is %s: write %q", n, language2012)
+				return false, nil, fmt.Errorf("the element Version is %s: write %q", n, language2012)
 			}
 			variables = n.text == language2012
 		case "Id":
 			if n.kind != 's' {
-				return false, nil, fmt.Errorf("Id is %s: write text", n)
+				return false, nil, fmt.Errorf("the element Id is %s: write text", n)
 			}
 		case "Statement":
 			there = true
@@ -69,7 +69,7 @@ func top(root node) (variables bool, list []node, err error) {
 			case '[':
 				list = n.values
 			default:
-				return false, nil, fmt.Errorf("Statement is %s: write a list of statements", n)
+				return false, nil, fmt.Errorf("the element Statement is %s: write a list of statements", n)
 			}
 		default:
 			return false, nil, fmt.Errorf("the element %.60q is not known: a policy has Version, Id and Statement", key)

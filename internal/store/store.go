@@ -47,6 +47,7 @@ type Store interface {
 	Instances
 	Deployments
 	GitHubTokens
+	JoinTokens
 	Notices
 	// Ping reports whether the store can be read and written now.
 	Ping(ctx context.Context) error

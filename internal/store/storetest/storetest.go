@@ -38,6 +38,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"listing instances", listInstances},
 		{"changing instances", changeInstances},
 		{"GitHub tokens", githubTokens},
+		{"join tokens", joinTokens},
+		{"join tokens used at once", joinTokenRaces},
 		{"the log of notices", noticeLog},
 		{"notices of a batch that fails", noticesCommitWhole},
 		{"notices of a rollback", noticesOfRollback},

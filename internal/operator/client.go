@@ -63,6 +63,35 @@ func (c *Client) PlanDeployment(ctx context.Context, in *control.CreateDeploymen
 	return out, nil
 }
 
+// CreateJoinToken makes a token with which hosts enrol.
+func (c *Client) CreateJoinToken(ctx context.Context, in CreateJoinTokenInput) (CreateJoinTokenOutput, error) {
+	var out CreateJoinTokenOutput
+	if err := c.call(ctx, createJoinToken, in, &out); err != nil {
+		return CreateJoinTokenOutput{}, fmt.Errorf("create join token: %w", err)
+	}
+	if out.ID == nil || out.Token == nil || out.ExpiresAt == nil {
+		return CreateJoinTokenOutput{}, fmt.Errorf("create join token: the answer of %s lacks the token: is it a Crossfade server of this version?", c.Endpoint)
+	}
+	return out, nil
+}
+
+// ListJoinTokens lists the tokens with which hosts enrol, without their secrets.
+func (c *Client) ListJoinTokens(ctx context.Context) (ListJoinTokensOutput, error) {
+	var out ListJoinTokensOutput
+	if err := c.call(ctx, listJoinTokens, ListJoinTokensInput{}, &out); err != nil {
+		return ListJoinTokensOutput{}, fmt.Errorf("list join tokens: %w", err)
+	}
+	return out, nil
+}
+
+// RevokeJoinToken ends a token at once.
+func (c *Client) RevokeJoinToken(ctx context.Context, in RevokeJoinTokenInput) error {
+	if err := c.call(ctx, revokeJoinToken, in, nil); err != nil {
+		return fmt.Errorf("revoke join token: %w", err)
+	}
+	return nil
+}
+
 func (c *Client) call(ctx context.Context, operation string, in, out any) error {
 	service := client.Client{
 		Endpoint: c.Endpoint, Region: c.Region, Service: SigningName, Target: targetPrefix, Credential: c.Credential, HTTP: c.HTTP, Now: c.Now, MaxAnswer: maxAnswer,

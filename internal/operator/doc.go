@@ -1,10 +1,11 @@
 // Package operator is what only the operator of a server does over its endpoint: to make a host, with its registration, its tags and its
-// access key in one go, and to take it away again; to keep a token for GitHub; to ask what a deployment would do before it is created; and to see
-// the server's own Auto Scaling groups and set their sizes.
+// access key in one go, and to take it away again; to make tokens with which hosts enrol by themselves; to keep a token for GitHub; to ask what
+// a deployment would do before it is created; and to see the server's own Auto Scaling groups and set their sizes.
 //
 // AWS spreads the first over two services and three tools, keeps tokens on a web page, and has nothing like the others. The operations here are one
 // small awsJson service with the signing name "crossfade", so they come through the same door, are signed, authorised, counted and logged like all
-// others, and need no door of their own. What they do is done by the control API, the fleets and the parts that look into bundles; the package owns
+// others, and need no door of their own. Two of them are for hosts: a join token is an access key that can make its host and nothing else, and an
+// enrolled host renews its own session. What they do is done by the control API, the fleets and the parts that look into bundles; the package owns
 // only the order, how it is told, and that a refusal leaves nothing behind. [Client] is the other end, for the command line. Both are safe for
 // concurrent use.
 package operator

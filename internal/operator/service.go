@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"crossfade/internal/api"
 	"crossfade/internal/auth"
@@ -43,7 +44,10 @@ type Service struct {
 	Plans     Plans
 	Bundles   Bundles
 	Fleets    fleet.Sizes
+	Joining   Joining
 	Region    string
+
+	enrolling sync.Mutex // held while an enrolment changes what is registered
 }
 
 // Describe returns the description of the service.
@@ -51,7 +55,7 @@ func Describe(s *Service) wire.Service {
 	return wire.Service{
 		Name: "Crossfade", TargetPrefixes: []string{targetPrefix}, SigningNames: []string{SigningName},
 		Status: func(wire.Code) int { return http.StatusBadRequest },
-		Operations: append(fleetOperations(s),
+		Operations: append(append(fleetOperations(s), joinOperations(s)...),
 			wire.Op(addHost, s.AddHost,
 				control.InstanceNameRequiredException, control.InvalidInstanceNameException, control.InstanceNameAlreadyRegisteredException,
 				control.IamUserArnAlreadyRegisteredException, control.InvalidIamUserArnException,

@@ -11,10 +11,12 @@ import (
 	"crossfade/internal/wire/control"
 )
 
-// Access is a permission that a call needs.
+// Access is a permission that a call needs. Keys are the condition keys that tell of the tags in the request (aws:RequestTag/…, aws:TagKeys), by
+// their names in lower case.
 type Access struct {
 	Operation string // the action without the service: "CreateDeployment"
 	Resource  string // an ARN, or *
+	Keys      map[string][]string
 }
 
 // Accesses returns the permissions that a call needs, in the order in which they are to be checked. It runs before the input is validated, so
@@ -30,22 +32,49 @@ func (s *Service) Accesses(ctx context.Context, operation string, in wire.Input)
 		}
 		return fmt.Sprintf("arn:aws:codedeploy:%s:%s:%s", s.cfg.Region, s.account(ctx), r)
 	}
+	keys := requestTags(in)
 	needed := make([]Access, len(resources))
 	for i, r := range resources {
-		needed[i] = Access{operation, arn(r)}
+		needed[i] = Access{operation, arn(r), keys}
 	}
 	c, ok := in.(*control.CreateDeploymentInput)
 	if !ok {
 		return needed, nil
 	}
 	if c.DeploymentConfigName != nil {
-		needed = append(needed, Access{"GetDeploymentConfig", arn("deploymentconfig:" + *c.DeploymentConfigName)})
+		needed = append(needed, Access{Operation: "GetDeploymentConfig", Resource: arn("deploymentconfig:" + *c.DeploymentConfigName)})
 	}
-	needed = append(needed, Access{"RegisterApplicationRevision", arn("application:" + value(c.ApplicationName))})
+	needed = append(needed, Access{Operation: "RegisterApplicationRevision", Resource: arn("application:" + value(c.ApplicationName))})
 	if c.OverrideAlarmConfiguration != nil {
-		needed = append(needed, Access{"UpdateDeploymentGroup", needed[0].Resource})
+		needed = append(needed, Access{Operation: "UpdateDeploymentGroup", Resource: needed[0].Resource})
 	}
 	return needed, nil
+}
+
+// requestTags are the condition keys of the tags that an input sets or takes away.
+func requestTags(in wire.Input) map[string][]string {
+	var tags []control.Tag
+	var names []string
+	switch in := in.(type) {
+	case *control.CreateApplicationInput:
+		tags = in.Tags
+	case *control.CreateDeploymentGroupInput:
+		tags = in.Tags
+	case *control.TagResourceInput:
+		tags = in.Tags
+	case *control.UntagResourceInput:
+		names = in.TagKeys
+	}
+	if len(tags)+len(names) == 0 {
+		return nil
+	}
+	keys := map[string][]string{}
+	for _, t := range tags {
+		names = append(names, value(t.Key))
+		keys["aws:requesttag/"+strings.ToLower(value(t.Key))] = []string{value(t.Value)}
+	}
+	keys["aws:tagkeys"] = names
+	return keys
 }
 
 // resources returns what an input names, without the head of an ARN (user guide, actions and resources).

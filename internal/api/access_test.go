@@ -67,3 +67,22 @@ func TestAccessesNameWhatACallIsAbout(t *testing.T) {
 		}
 	}
 }
+
+func TestTagsOfARequestAreConditionKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name, team, shop := "a", "Team", "shop"
+	for _, tc := range []struct {
+		in   wire.Input
+		want map[string][]string
+	}{
+		{&control.CreateApplicationInput{ApplicationName: &name, Tags: []control.Tag{{Key: &team, Value: &shop}}}, map[string][]string{"aws:requesttag/team": {"shop"}, "aws:tagkeys": {"Team"}}},
+		{&control.UntagResourceInput{TagKeys: []string{"a", "b"}}, map[string][]string{"aws:tagkeys": {"a", "b"}}},
+		{&control.CreateApplicationInput{ApplicationName: &name}, nil},
+	} {
+		needed, err := w.api.Accesses(t.Context(), "Operation", tc.in)
+		if err != nil || fmt.Sprint(needed[0].Keys) != fmt.Sprint(tc.want) {
+			t.Errorf("%T: %v, %v; want %v", tc.in, needed, err, tc.want)
+		}
+	}
+}

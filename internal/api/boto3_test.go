@@ -43,7 +43,7 @@ func (keyring) Principal(context.Context, string, string) (auth.Principal, error
 // noObjects is the S3 part of an endpoint without one.
 type noObjects struct{}
 
-func (noObjects) Operation(*http.Request) string { return "GetObject" }
+func (noObjects) About(*http.Request) auth.Objects { return auth.Objects{Operation: "GetObject"} }
 
 func (noObjects) ServeObject(w http.ResponseWriter, r *http.Request, _ *sigv4.Body) {
 	http.NotFound(w, r)
@@ -58,7 +58,7 @@ func (w *world) serve() string {
 	w.t.Helper()
 	ids := &counter{}
 	server := httptest.NewServer(edge.New(edge.Config{
-		JSON: w.handler, Objects: noObjects{}, NewRequestID: ids.UUID, Log: slog.New(slog.DiscardHandler), Principals: keyring{},
+		JSON: w.handler, Objects: noObjects{}, Authorize: func(context.Context, ...auth.Access) error { return nil }, NewRequestID: ids.UUID, Log: slog.New(slog.DiscardHandler), Principals: keyring{},
 		Verifier: &sigv4.Verifier{Region: region, Services: []string{auth.ServiceControl, sigv4.ServiceS3}, Keys: keyring{}, Now: time.Now},
 		Observe:  func(_, _, _ string, _ time.Duration) {},
 	}))

@@ -195,36 +195,3 @@ func TestKeyFile(t *testing.T) {
 		t.Errorf("a short file: %v", err)
 	}
 }
-
-func TestAuthorize(t *testing.T) {
-	t.Parallel()
-	root := auth.Principal{ARN: auth.RootARN("1"), Account: "1", Kind: auth.Root}
-	host := auth.Principal{ARN: auth.UserARN("1", "web-1"), Account: "1", Kind: auth.Host}
-	tests := []struct {
-		who       auth.Principal
-		service   string
-		operation string
-		may       bool
-	}{
-		{root, "codedeploy", "ContinueDeployment", true},
-		{root, "s3", "PutObject", true},
-		{host, "codedeploy-commands", "PollHostCommand", true},
-		{host, "codedeploy-commands-secure", "PollHostCommand", true},
-		{host, "s3", "GetObject", true},
-		{host, "s3", "HeadObject", true},
-		{host, "s3", "PutObject", false},
-		{host, "s3", "ListObjects", false},
-		{host, "codedeploy", "ContinueDeployment", false},
-		{host, "crossfade", "AddHost", false},
-		{auth.Principal{}, "codedeploy", "GetDeployment", false},
-	}
-	for _, tt := range tests {
-		err := auth.Authorize(tt.who, tt.service, tt.operation, "*")
-		if (err == nil) != tt.may {
-			t.Errorf("%s %s:%s: %v", tt.who.Kind, tt.service, tt.operation, err)
-		}
-		if err != nil && tt.who.ARN != "" && err.Error() != "User: arn:aws:iam::1:user/web-1 is not authorized to perform: "+tt.service+":"+tt.operation+" on resource: *" {
-			t.Errorf("refused with %v", err)
-		}
-	}
-}

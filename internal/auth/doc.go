@@ -42,6 +42,9 @@ type Caller struct {
 	Principal
 	AccessKeyID string
 	Address     string // the IP without a port
+	Service     string // the signing name in the scope of the signature
+	Secure      bool   // the request came over TLS
+	UserAgent   string // as the client names itself; may be empty
 }
 
 type callerKey struct{}

@@ -44,7 +44,7 @@ func TestPanicsAreFaultsAndNotAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := edge.New(edge.Config{
-		JSON: h, Objects: panicking{}, Principals: keyring{}, NewRequestID: newID, Log: logger,
+		JSON: h, Objects: panicking{}, Principals: keyring{}, Authorize: authorizer().Authorize, NewRequestID: newID, Log: logger,
 		Observe:  func(string, string, string, time.Duration) {},
 		Verifier: &sigv4.Verifier{Region: "us-east-1", Services: []string{auth.ServiceRevisions}, Keys: keyring{}, Now: time.Now},
 	})

@@ -30,8 +30,8 @@ const bodyTime = 30 * time.Second
 
 // Objects is the S3 part. The edge has verified the request before ServeObject, and judges the body while ServeObject reads it.
 type Objects interface {
-	// Operation names what an S3 request asks for: GetObject, PutObject …
-	Operation(r *http.Request) string
+	// About says what an S3 request asks for, and of which objects.
+	About(r *http.Request) auth.Objects
 	ServeObject(w http.ResponseWriter, r *http.Request, body *sigv4.Body)
 	// Refuse answers with an error in S3's form.
 	Refuse(w http.ResponseWriter, r *http.Request, code, message string)
@@ -59,9 +59,11 @@ type Config struct {
 	Pages map[string]http.Handler
 	// Reads are the paths that are read with GET and need a signature whose scope says crossfade; a request signed for S3 goes to S3 all the
 	// same. nil: there are none. The request's context carries the caller, and ends when the endpoint is drained.
-	Reads        map[string]Read
-	Verifier     *sigv4.Verifier
-	Principals   Principals
+	Reads      map[string]Read
+	Verifier   *sigv4.Verifier
+	Principals Principals
+	// Authorize decides whether the context's caller has the permissions; a *auth.DeniedError is a refusal.
+	Authorize    func(ctx context.Context, needed ...auth.Access) error
 	NewRequestID func() string
 	Observe      Observe
 	Log          *slog.Logger
@@ -92,7 +94,7 @@ func (e *Edge) Drain() {
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := e.cfg.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
-	r = r.WithContext(awsjson.WithRequestID(r.Context(), id))
+	r = r.WithContext(auth.WithDecisions(awsjson.WithRequestID(r.Context(), id)))
 	signed := r.Header.Get("Authorization") != "" || r.URL.Query().Has("X-Amz-Signature")
 	if page, ok := e.cfg.Pages[r.URL.Path]; ok && !signed && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		page.ServeHTTP(w, r)
@@ -240,14 +242,15 @@ func (c *call) identify(v sigv4.Verified) (context.Context, error) {
 	if err != nil {
 		address = c.r.RemoteAddr
 	}
-	c.caller = auth.Caller{Principal: p, AccessKeyID: v.AccessKeyID, Address: address}
+	c.caller = auth.Caller{Principal: p, AccessKeyID: v.AccessKeyID, Address: address, Service: v.Service, Secure: c.r.TLS != nil, UserAgent: c.r.UserAgent()}
 	return auth.WithCaller(c.r.Context(), c.caller), nil
 }
 
 func (c *call) objects() {
 	e := c.edge
 	c.service = auth.ServiceRevisions
-	c.operation = e.cfg.Objects.Operation(c.r)
+	about := e.cfg.Objects.About(c.r)
+	c.operation = about.Operation
 	c.changes = c.r.Method != http.MethodGet && c.r.Method != http.MethodHead
 	if e.draining.Load() {
 		c.refuseObject("ServiceUnavailable", "The server is stopping; try again.")
@@ -259,7 +262,7 @@ func (c *call) objects() {
 		ctx, err = c.identify(v)
 	}
 	if err == nil {
-		err = auth.Authorize(c.caller.Principal, c.service, c.operation, "arn:aws:s3:::"+strings.TrimPrefix(c.r.URL.Path, "/"))
+		err = e.cfg.Authorize(ctx, about.Accesses()...)
 	}
 	if err != nil {
 		code, message := objectError(err)
@@ -324,10 +327,5 @@ func changesSomething(service, operation string) bool {
 	if service != auth.ServiceControl && service != auth.ServiceOperator {
 		return false
 	}
-	for _, reading := range []string{"Get", "List", "BatchGet"} {
-		if strings.HasPrefix(operation, reading) {
-			return false
-		}
-	}
-	return true
+	return !auth.Reads(operation)
 }

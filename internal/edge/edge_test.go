@@ -15,6 +15,7 @@ import (
 	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
 	"crossfade/internal/edge"
+	"crossfade/internal/policy"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire"
 	"crossfade/internal/wire/host"
@@ -64,11 +65,24 @@ func (agents) PutHostCommandComplete(context.Context, *host.PutHostCommandComple
 
 type objects struct{}
 
-func (objects) Operation(r *http.Request) string {
+func (objects) About(r *http.Request) auth.Objects {
+	o := auth.Objects{Operation: "GetObject"}
 	if r.Method == http.MethodPut {
-		return "PutObject"
+		o.Operation = "PutObject"
 	}
-	return "GetObject"
+	o.Bucket, o.Key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	return o
+}
+
+// everyHost reads everything.
+type everyHost struct{}
+
+func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }
+func (everyHost) IsHost(context.Context, string) (bool, error)                     { return false, nil }
+func (everyHost) MayRead(context.Context, string, string, string) (bool, error)    { return true, nil }
+
+func authorizer() *auth.Authorizer {
+	return &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: "us-east-1", Now: time.Now}
 }
 
 func (objects) ServeObject(w http.ResponseWriter, _ *http.Request, body *sigv4.Body) {
@@ -124,7 +138,7 @@ func newFixture(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	e := edge.New(edge.Config{
-		JSON: h, Objects: objects{}, Principals: keyring{}, NewRequestID: newID, Log: logger,
+		JSON: h, Objects: objects{}, Principals: keyring{}, Authorize: authorizer().Authorize, NewRequestID: newID, Log: logger,
 		Observe: func(string, string, string, time.Duration) {}, Reads: reads,
 		Pages:    map[string]http.Handler{"/": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })},
 		Verifier: &sigv4.Verifier{Region: "us-east-1", Services: []string{"codedeploy", "codedeploy-commands", "crossfade", "s3"}, Keys: keyring{}, Now: time.Now},

@@ -26,7 +26,7 @@ func (c *call) read(page Read) {
 	}
 	ctx, err := c.authenticate(nil, auth.ServiceOperator)
 	if err == nil {
-		err = auth.Authorize(c.caller.Principal, c.service, c.operation, "*")
+		err = e.cfg.Authorize(ctx, auth.Access{Service: c.service, Operation: c.operation, Resource: "*"})
 	}
 	if err != nil {
 		c.refuseJSON(err)

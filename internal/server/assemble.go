@@ -109,18 +109,19 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.stops = append(s.stops, s.engine.Stop)
-	services, authorize, err := s.services(ctx, o, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds})
+	decide := &auth.Authorizer{Policies: noPolicies{}, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
+	services, authorize, err := s.services(ctx, o, decide, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds})
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
-	return s.front(o, metrics, keys, services, authorize, revisions.objects, tells.reads())
+	return s.front(o, metrics, keys, services, authorize, decide, revisions.objects, tells.reads())
 }
 
 // services makes what the endpoint answers to in JSON.
-func (s *Server) services(ctx context.Context, o Options, p parts) ([]wire.Service, authorizer, error) {
+func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorizer, p parts) ([]wire.Service, authorizer, error) {
 	tokenKey, err := auth.Derive(p.secret, purposeTokens)
 	if err != nil {
 		return nil, nil, err
@@ -150,11 +151,11 @@ func (s *Server) services(ctx context.Context, o Options, p parts) ([]wire.Servi
 	}
 	p.fleets.start(ctx, operations)
 	s.stops = append(s.stops, p.fleets.stop)
-	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI), nil
+	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI, decide), nil
 }
 
 // front makes the endpoint.
-func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, services []wire.Service, authorize authorizer, objects edge.Objects, reads map[string]edge.Read) error {
+func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, services []wire.Service, authorize authorizer, decide *auth.Authorizer, objects edge.Objects, reads map[string]edge.Read) error {
 	codec, err := awsjson.New(awsjson.Config{
 		Services: services, Log: o.Log.With("part", "api"), NewRequestID: identifiers{}.UUID, Authorize: authorize, Explain: explain,
 	})
@@ -166,7 +167,7 @@ func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, s
 		names = append(names, service.SigningNames...)
 	}
 	s.edge = edge.New(edge.Config{
-		JSON: codec, Objects: objects, Reads: reads,
+		JSON: codec, Objects: objects, Reads: reads, Authorize: decide.Authorize,
 		Pages: map[string]http.Handler{
 			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front),
 		},

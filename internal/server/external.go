@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossfade/internal/auth"
 	"crossfade/internal/config"
 	"crossfade/internal/edge"
 	"crossfade/internal/revision"
@@ -78,17 +79,20 @@ func (x *externalObjects) locate(r *http.Request) (source revision.Source, l rev
 	return nil, l, false
 }
 
-// Operation implements edge.Objects.
-func (x *externalObjects) Operation(r *http.Request) string {
-	if _, l, ok := x.locate(r); ok && l.Key != "" {
-		switch r.Method {
-		case http.MethodGet:
-			return "GetObject"
-		case http.MethodHead:
-			return "HeadObject"
-		}
+// About implements edge.Objects.
+func (x *externalObjects) About(r *http.Request) auth.Objects {
+	_, l, ok := x.locate(r)
+	if !ok {
+		return x.Objects.About(r)
 	}
-	return x.Objects.Operation(r)
+	operation := r.Method
+	switch {
+	case l.Key != "" && r.Method == http.MethodGet:
+		operation = "GetObject"
+	case l.Key != "" && r.Method == http.MethodHead:
+		operation = "HeadObject"
+	}
+	return auth.Objects{Operation: operation, Bucket: l.Bucket, Key: l.Key}
 }
 
 // ServeObject implements edge.Objects.

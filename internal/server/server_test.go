@@ -161,10 +161,76 @@ func TestAHostMaySpeakItsProtocolAndReadBundlesOnly(t *testing.T) {
 	if !errors.As(err, &denied) || denied.ErrorCode() != "AccessDenied" {
 		t.Errorf("PutObject: %v", err)
 	}
-	_, err = objects.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("releases"), Key: aws.String("x")})
-	if !errors.As(err, &denied) || denied.ErrorCode() != "NoSuchKey" {
-		t.Errorf("GetObject: %v", err)
+	// Of the bundles it reads the one that a deployment brings it, while it does.
+	root := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle = true })
+	for _, key := range []string{"own.zip", "other.zip"} {
+		if _, err := root.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("releases"), Key: &key, Body: strings.NewReader(key)}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	read := func(key string) string {
+		_, err := objects.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("releases"), Key: &key})
+		if err == nil {
+			return "read"
+		}
+		if errors.As(err, &denied) {
+			return denied.ErrorCode()
+		}
+		return err.Error()
+	}
+	if got := read("own.zip"); got != "AccessDenied" {
+		t.Errorf("before the deployment: %s", got)
+	}
+	id := deployTo(t, s, "releases", "own.zip")
+	if own, other := read("own.zip"), read("other.zip"); own != "read" || other != "AccessDenied" {
+		t.Errorf("in the deployment its own bundle is %s, another %s", own, other)
+	}
+	if _, err := codedeploy.NewFromConfig(sdk(s, testRoot)).StopDeployment(t.Context(), &codedeploy.StopDeploymentInput{DeploymentId: &id}); err != nil {
+		t.Fatal(err)
+	}
+	if got := read("own.zip"); got != "AccessDenied" {
+		t.Errorf("after the deployment: %s", got)
+	}
+}
+
+// deployTo begins a deployment of a bundle to all instances with the tag Name=web-1, and returns its id.
+func deployTo(t *testing.T, s *Server, bucket, key string) string {
+	t.Helper()
+	client := codedeploy.NewFromConfig(sdk(s, testRoot))
+	_, err := client.CreateApplication(t.Context(), &codedeploy.CreateApplicationInput{ApplicationName: aws.String("shop")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.AddTagsToOnPremisesInstances(t.Context(), &codedeploy.AddTagsToOnPremisesInstancesInput{
+		InstanceNames: []string{"web-1"}, Tags: []types.Tag{{Key: aws.String("Name"), Value: aws.String("web-1")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = client.CreateDeploymentGroup(t.Context(), &codedeploy.CreateDeploymentGroupInput{
+		ApplicationName: aws.String("shop"), DeploymentGroupName: aws.String("prod"), ServiceRoleArn: aws.String("arn:aws:iam::000000000000:role/deploy"),
+		OnPremisesInstanceTagFilters: []types.TagFilter{{Key: aws.String("Name"), Value: aws.String("web-1"), Type: types.TagFilterTypeKeyAndValue}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := client.CreateDeployment(t.Context(), &codedeploy.CreateDeploymentInput{
+		ApplicationName: aws.String("shop"), DeploymentGroupName: aws.String("prod"), DeploymentConfigName: aws.String("CodeDeployDefault.AllAtOnce"),
+		Revision: &types.RevisionLocation{RevisionType: types.RevisionLocationTypeS3, S3Location: &types.S3Location{Bucket: &bucket, Key: &key, BundleType: types.BundleTypeZip}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The targets are there once the deployment has looked for them.
+	for range 200 {
+		targets, err := client.ListDeploymentTargets(t.Context(), &codedeploy.ListDeploymentTargetsInput{DeploymentId: out.DeploymentId})
+		if err == nil && len(targets.TargetIds) == 1 {
+			return *out.DeploymentId
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the deployment found no target")
+	return ""
 }
 
 // TestHostsReadBucketsOfOtherEndpoints: another server stands for the S3 endpoint outside.
@@ -186,6 +252,7 @@ func TestHostsReadBucketsOfOtherEndpoints(t *testing.T) {
 	}}
 	s := start(t, o)
 	read := s3.NewFromConfig(sdk(s, addHost(t, s)), func(o *s3.Options) { o.UsePathStyle = true })
+	deployTo(t, s, "company-builds", "web/1.zip")
 	got, err := read.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/1.zip")})
 	if err != nil {
 		t.Fatal(err)
@@ -199,11 +266,11 @@ func TestHostsReadBucketsOfOtherEndpoints(t *testing.T) {
 		t.Errorf("HeadObject: %+v, %v", head, err)
 	}
 	var refused interface{ ErrorCode() string }
-	_, err = read.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/2.zip")})
+	write := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle = true })
+	_, err = write.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/2.zip")})
 	if !errors.As(err, &refused) || refused.ErrorCode() != "NoSuchKey" {
 		t.Errorf("a key that there is not: %v", err)
 	}
-	write := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle = true })
 	_, err = write.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("company-builds"), Key: aws.String("web/2.zip"), Body: strings.NewReader("x")})
 	if !errors.As(err, &refused) || refused.ErrorCode() != "MethodNotAllowed" {
 		t.Errorf("writing: %v", err)

@@ -51,6 +51,8 @@ type Store interface {
 	Notices
 	// Ping reports whether the store can be read and written now.
 	Ping(ctx context.Context) error
+	// UnfinishedTargets lists what the account's unfinished deployments have to do with an instance, in no order.
+	UnfinishedTargets(ctx context.Context, account, instance string) ([]deploy.Target, error)
 	// Close waits for what is under way.
 	Close() error
 }

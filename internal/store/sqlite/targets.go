@@ -45,6 +45,19 @@ func readTarget(ctx context.Context, r reader, deploymentID, id string) (deploy.
 	})
 }
 
+// UnfinishedTargets implements store.Store. It looks for the instance in each unfinished deployment: an index of targets by instance would cost
+// a write at every lifecycle event, and a host asks once in a deployment.
+func (s *Store) UnfinishedTargets(ctx context.Context, account, instance string) ([]deploy.Target, error) {
+	var out []deploy.Target
+	err := s.read.each(ctx, `SELECT t.doc, t.status, t.due_at FROM deployment d JOIN target t ON t.deployment_id = d.id
+		WHERE d.status IN (`+unfinishedStatuses+`) AND d.account = ? AND t.id = ?`, []any{account, instance}, func(rows *sql.Rows) (bool, error) {
+		t, err := scanTarget(rows.Scan)
+		out = append(out, t)
+		return true, err
+	})
+	return out, wrap(err, "list unfinished targets of instance %q", instance)
+}
+
 // Targets implements store.Deployments, by id, which is also Page.After. A deployment that does not exist has none.
 func (s *Store) Targets(ctx context.Context, deploymentID string, f store.TargetFilter, p store.Page) ([]deploy.Target, error) {
 	query := `SELECT ` + targetColumns + ` FROM target WHERE deployment_id = ? AND id > ?`

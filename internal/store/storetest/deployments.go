@@ -243,3 +243,27 @@ func journals(t *testing.T, s store.Store) {
 	equal(t, "the journal in pages", paged, all)
 	equal(t, "the journal of no deployment", len(must1[[]deploy.Line](t)(s.Journal(ctx, "d-none", 0, 0))), 0)
 }
+
+// unfinishedTargets: an instance's part in what is under way, and in nothing else.
+func unfinishedTargets(t *testing.T, s store.Store) {
+	_, g := seeded(t, s)
+	w := newWorld(t, s, func(deploy.Group) {})
+	finished := w.create(g, deploy.KindInPlace)
+	w.resolve(finished, 2, 0)
+	w.drive(finished)
+	running := w.create(g, deploy.KindInPlace)
+	w.resolve(running, 2, 0)
+	all := must1[[]deploy.Target](t)(s.Targets(t.Context(), running, store.TargetFilter{}, store.Page{}))
+	for _, target := range all {
+		equal(t, "the unfinished targets of "+target.ID, must1[[]deploy.Target](t)(s.UnfinishedTargets(t.Context(), account, target.ID)), []deploy.Target{target})
+	}
+	for _, other := range [][2]string{{"999999999999", all[0].ID}, {account, "nobody"}} {
+		if got := must1[[]deploy.Target](t)(s.UnfinishedTargets(t.Context(), other[0], other[1])); len(got) != 0 {
+			t.Errorf("%v has %+v", other, got)
+		}
+	}
+	w.drive(running)
+	if got := must1[[]deploy.Target](t)(s.UnfinishedTargets(t.Context(), account, all[0].ID)); len(got) != 0 {
+		t.Errorf("after the end there is %+v", got)
+	}
+}

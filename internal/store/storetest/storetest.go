@@ -58,6 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"hostile text", hostileText},
 		{"listing deployments", listDeployments},
 		{"listing targets", listTargets},
+		{"unfinished targets", unfinishedTargets},
 		{"journals", journals},
 		{"updates are not lost", lostUpdates},
 		{"readers beside writers", readersAndWriters},

@@ -74,7 +74,7 @@ func FuzzRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		h := New(Options{Store: store, Region: "us-east-1", Log: log, Account: func(context.Context) string { return "1" }})
-		operation := h.Operation(r)
+		operation := h.About(r).Operation
 		w := httptest.NewRecorder()
 		h.ServeObject(w, r, sigv4.Verified{}.Body(strings.NewReader(body)))
 		if w.Code == http.StatusInternalServerError {

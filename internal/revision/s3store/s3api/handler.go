@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"crossfade/internal/auth"
 	"crossfade/internal/revision/s3store"
 	"crossfade/internal/sigv4"
 )
@@ -45,8 +46,18 @@ func New(o Options) *Handler {
 	return h
 }
 
-// Operation names what a request asks for, as S3's reference does: GetObject, PutObject … Nothing else is served for it.
-func (h *Handler) Operation(r *http.Request) string { return h.route(r).operation }
+// About says what a request asks for, by the names of S3's reference, and which objects it touches. Nothing else is served for it.
+func (h *Handler) About(r *http.Request) auth.Objects {
+	rt := h.route(r)
+	o := auth.Objects{Operation: rt.operation, Bucket: rt.bucket, Key: rt.key}
+	if rt.operation == "CopyObject" || rt.operation == "UploadPartCopy" {
+		// A source that can't be read is refused further on.
+		if bucket, key, err := copySource(r.Header.Get("X-Amz-Copy-Source")); err == nil {
+			o.SourceBucket, o.SourceKey = bucket, key
+		}
+	}
+	return o
+}
 
 // stall is how long a client may send nothing in the middle of a body.
 const stall = time.Minute

@@ -19,6 +19,7 @@ import (
 	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
 	"crossfade/internal/edge"
+	"crossfade/internal/policy"
 	"crossfade/internal/revision/s3store"
 	"crossfade/internal/revision/s3store/s3api"
 	"crossfade/internal/sigv4"
@@ -79,8 +80,9 @@ func newWorld(t testing.TB, tls bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	authorizer := &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: region, Now: time.Now}
 	e := edge.New(edge.Config{
-		JSON: codec, Objects: objects, Principals: keyring{}, NewRequestID: newID, Log: log, Observe: func(string, string, string, time.Duration) {},
+		JSON: codec, Objects: objects, Principals: keyring{}, Authorize: authorizer.Authorize, NewRequestID: newID, Log: log, Observe: func(string, string, string, time.Duration) {},
 		Verifier: &sigv4.Verifier{Region: region, Services: []string{"s3", "codedeploy-commands"}, Keys: keyring{}, Now: time.Now},
 	})
 	srv := httptest.NewUnstartedServer(e)
@@ -123,3 +125,10 @@ func read(t *testing.T, r io.ReadCloser) string {
 	}
 	return string(b)
 }
+
+// everyHost may read all bundles.
+type everyHost struct{}
+
+func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }
+func (everyHost) IsHost(context.Context, string) (bool, error)                     { return false, nil }
+func (everyHost) MayRead(context.Context, string, string, string) (bool, error)    { return true, nil }

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"crossfade/internal/auth"
+	"crossfade/internal/deploy"
+	"crossfade/internal/policy"
+	"crossfade/internal/revision"
+	"crossfade/internal/store"
+)
+
+// hosts tells the authorizer of registered instances and what they may read.
+type hosts struct{ store store.Store }
+
+var _ auth.Hosts = hosts{}
+
+// IsHost implements auth.Hosts.
+func (h hosts) IsHost(ctx context.Context, arn string) (bool, error) {
+	_, err := h.store.InstanceByHost(ctx, arn)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// MayRead implements auth.Hosts: the bundle must be that of a deployment that is under way and that the host takes part in.
+func (h hosts) MayRead(ctx context.Context, arn, bucket, key string) (bool, error) {
+	i, err := h.store.InstanceByHost(ctx, arn)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	targets, err := h.store.UnfinishedTargets(ctx, i.Account, i.Name)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range targets {
+		if t.Host != arn {
+			continue // the instance was registered anew since
+		}
+		d, err := h.store.Deployment(ctx, t.Account, t.DeploymentID)
+		if err != nil {
+			return false, fmt.Errorf("read deployment %s: %w", t.DeploymentID, err)
+		}
+		if b, k := bundleOf(d.Spec); b == bucket && k == key {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// bundleOf is where hosts get a deployment's revision.
+func bundleOf(spec deploy.Spec) (bucket, key string) {
+	switch r := spec.Revision; {
+	case r.S3 != nil:
+		return r.S3.Bucket, r.S3.Key
+	case r.GitHub != nil:
+		l := revision.GitHubBundle(spec.Account, r.GitHub.Repository, r.GitHub.CommitID)
+		return l.Bucket, l.Key
+	default:
+		return "", ""
+	}
+}
+
+// noPolicies has no users, and so no policies.
+type noPolicies struct{}
+
+// Policies implements auth.Policies.
+func (noPolicies) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }

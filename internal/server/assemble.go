@@ -147,7 +147,8 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})
 	operations := &operator.Service{
-		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own, Region: o.Config.Region,
+		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own,
+		Joining: s.joining(o, p, signer), Region: o.Config.Region,
 	}
 	p.fleets.start(ctx, operations)
 	s.stops = append(s.stops, p.fleets.stop)

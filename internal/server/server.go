@@ -37,6 +37,8 @@ type Options struct {
 	Root sigv4.Credential
 	// Observe is told of every answered call, beside the metrics; nil: nobody is.
 	Observe edge.Observe
+	// HostSession is how long the credentials of an enrolled host hold before it has to renew them; zero: an hour.
+	HostSession time.Duration
 	// Now is the clock of signatures, resources and deployments; nil: the system's.
 	Now func() time.Time
 }

@@ -1,0 +1,194 @@
+package enroll
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"crossfade/internal/awsjson/client"
+	"crossfade/internal/join"
+	"crossfade/internal/sigv4"
+	"crossfade/internal/wire/control"
+)
+
+// Options say how a host enrols. Token, Directory, Pinned and Now are required.
+type Options struct {
+	Token     join.Token
+	Directory Directory
+	// Name is the host's; empty: the one that the token says.
+	Name     string
+	Tags     []control.Tag
+	Endpoint string // base URL of the server; empty: the token's
+	Root     string // directory of deployments, for the agent to know; empty: its default
+	// Authorities are PEM certificates that the server's is checked against, in the place of what the token says.
+	Authorities []byte
+	// Plain allows a server without TLS beyond this machine. Whoever listens then gets the host's credentials.
+	Plain bool
+	// Again replaces an enrolment that the directory holds.
+	Again bool
+	// Pinned is the TLS configuration that accepts only a server whose certificate comes from the authority with the SHA-256 fingerprint.
+	Pinned func(fingerprint string) (*tls.Config, error)
+	Proxy  func(*http.Request) (*url.URL, error)
+	Now    func() time.Time
+}
+
+// Host is an enrolled host.
+type Host struct {
+	Name, ARN string // ARN is the one that it signs as
+	Endpoint  string
+	Session   Session
+}
+
+// The limits of one call.
+const (
+	callTimeout = 30 * time.Second
+	maxAnswer   = 1 << 20 // bytes
+)
+
+// Enroll uses the token and writes the new host's identity. What can be refused here is refused before the token is used.
+func Enroll(ctx context.Context, o Options) (Host, error) {
+	if o.Endpoint == "" {
+		o.Endpoint = o.Token.Endpoint
+	}
+	if o.Directory.Exists() && !o.Again {
+		return Host{}, fmt.Errorf("%s holds an enrolled host already: give another --dir, or --again to replace it", o.Directory)
+	}
+	trust, err := o.trust()
+	if err != nil {
+		return Host{}, err
+	}
+	if err := o.Directory.Prepare(); err != nil {
+		return Host{}, err
+	}
+	out, err := o.call(ctx, trust)
+	if err != nil {
+		return Host{}, fmt.Errorf("enrol: %w", err)
+	}
+	h, err := o.keep(out)
+	if err != nil {
+		name := o.Name
+		if out.Name != nil {
+			name = *out.Name
+		}
+		return Host{}, fmt.Errorf("the server has enrolled host %s, but its identity could not be kept: %w; make a new token with crossfade host token --name %s --replace", name, err, name)
+	}
+	return h, nil
+}
+
+func (o Options) call(ctx context.Context, trust *tls.Config) (join.EnrollHostOutput, error) {
+	c := newHTTPClient(trust, o.Proxy)
+	defer c.CloseIdleConnections()
+	in := join.EnrollHostInput{Tags: o.Tags}
+	if o.Name != "" {
+		in.Name = &o.Name
+	}
+	var out join.EnrollHostOutput
+	err := call(ctx, c, o.Endpoint, o.Token.Region, o.Token.Credential(), o.Now, "EnrollHost", in, &out)
+	return out, err
+}
+
+func call(ctx context.Context, c *http.Client, endpoint, region string, key sigv4.Credential, now func() time.Time, operation string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	service := client.Client{
+		Endpoint: endpoint, Region: region, Service: join.SigningName, Target: join.TargetPrefix, Credential: key, HTTP: c, Now: now, MaxAnswer: maxAnswer,
+	}
+	return service.Call(ctx, operation, in, out)
+}
+
+// newHTTPClient makes a client that trusts as the configuration says. A signed request is not for where a redirection leads.
+func newHTTPClient(trust *tls.Config, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{Proxy: proxy, TLSClientConfig: trust, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true},
+	}
+}
+
+// trust is how the server is to be known.
+func (o Options) trust() (*tls.Config, error) {
+	u, err := url.Parse(o.Endpoint)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("the server %q is not an http or https URL", o.Endpoint)
+	}
+	switch {
+	case u.Scheme == "http" && !o.Plain && !onThisMachine(u.Hostname()):
+		return nil, fmt.Errorf("%s has no TLS, so whoever listens gets the host's credentials: give an https URL with --endpoint, or --plain-http to accept that", o.Endpoint)
+	case u.Scheme == "http":
+		return nil, nil
+	case len(o.Authorities) > 0:
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(o.Authorities) {
+			return nil, errors.New("the file of --ca holds no PEM certificate")
+		}
+		return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+	case o.Token.Authority != "":
+		return o.Pinned(o.Token.Authority)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12}, nil
+}
+
+func onThisMachine(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback() || net.ParseIP(host).IsLoopback()
+}
+
+// keep checks the server's answer and writes it down.
+func (o Options) keep(out join.EnrollHostOutput) (Host, error) {
+	if out.Name == nil || out.IAMSessionARN == nil || out.Region == nil {
+		return Host{}, errors.New("the answer lacks the host's identity: is it a Crossfade server of this version?")
+	}
+	s, err := sessionOf(out.Session, o.Now())
+	if err != nil {
+		return Host{}, err
+	}
+	e := enrolled{arn: *out.IAMSessionARN, region: *out.Region, endpoint: o.Endpoint, root: o.Root, session: s}
+	switch {
+	case len(o.Authorities) > 0:
+		e.authority = o.Authorities
+	case o.Token.Authority != "" && strings.HasPrefix(o.Endpoint, "https:"):
+		if e.authority, err = authorityOf(out.CACertificate, o.Token.Authority); err != nil {
+			return Host{}, err
+		}
+	}
+	if out.SignerCertificates != nil {
+		e.signers = []byte(*out.SignerCertificates)
+		if !x509.NewCertPool().AppendCertsFromPEM(e.signers) {
+			return Host{}, errors.New("the answer's certificates of signers are none")
+		}
+	}
+	if err := o.Directory.write(e); err != nil {
+		return Host{}, err
+	}
+	return Host{Name: *out.Name, ARN: e.arn, Endpoint: e.endpoint, Session: s}, nil
+}
+
+// authorityOf is the certificate that the server sent, if it is the one whose fingerprint the token has.
+func authorityOf(sent *string, fingerprint string) ([]byte, error) {
+	if sent == nil {
+		return nil, errors.New("the answer lacks the certificate of the server's authority")
+	}
+	block, _ := pem.Decode([]byte(*sent))
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("the answer's certificate of the server's authority is no PEM certificate")
+	}
+	if sum := sha256.Sum256(block.Bytes); hex.EncodeToString(sum[:]) != fingerprint {
+		return nil, errors.New("the answer's certificate of the server's authority is another one than the join token says")
+	}
+	// The one certificate and nothing that may stand beside it.
+	return bytes.Clone(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})), nil
+}

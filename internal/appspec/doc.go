@@ -56,7 +56,7 @@ type Permission struct {
 	Owner   string       // empty: unchanged
 	Group   string
 	Mode    string // octal digits, empty: unchanged
-	ACLs    []string
+	ACL     ACL    // empty: unchanged
 	Context *Context
 	Line    int
 }
@@ -78,11 +78,6 @@ func (p Permission) Applies(t ObjectType) bool {
 		}
 	}
 	return false
-}
-
-// Context is an SELinux context.
-type Context struct {
-	User, Type, Range string
 }
 
 // LifecycleEvents are the events whose hooks run in a Server deployment, in the order of the user guide.

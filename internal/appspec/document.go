@@ -2,6 +2,7 @@ package appspec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -19,8 +20,43 @@ const (
 
 // document walks the nodes of a YAML file within a budget and makes problems that say where.
 type document struct {
-	file   string
-	visits int
+	file     string
+	visits   int
+	problems []*Problem
+	warnings []*Problem // what was ignored
+	advice   []*Problem // what works and may surprise
+}
+
+// most bounds the problems, and the warnings, of a file: aliases repeat theirs, and nobody reads more.
+const most = 100
+
+// report takes an error of this document's functions, which is a *Problem. The same one again, by another alias, says nothing new.
+func (d *document) report(err error) {
+	p, ok := err.(*Problem)
+	if !ok {
+		p = &Problem{File: d.file, What: err.Error()}
+	}
+	d.problems = note(d.problems, p)
+}
+
+func (d *document) warn(n *yaml.Node, hint, format string, args ...any) {
+	d.warnings = note(d.warnings, d.problem(n, hint, format, args...))
+}
+
+func (d *document) advise(n *yaml.Node, hint, format string, args ...any) {
+	d.advice = note(d.advice, d.problem(n, hint, format, args...))
+}
+
+func note(all []*Problem, p *Problem) []*Problem {
+	if len(all) >= most || slices.ContainsFunc(all, func(o *Problem) bool { return *o == *p }) {
+		return all
+	}
+	return append(all, p)
+}
+
+// unknown warns of a key that nobody reads, and says which one it may be meant to be.
+func (d *document) unknown(key *yaml.Node, known []string, format string, args ...any) {
+	d.warn(key, didYouMean(key.Value, known, ""), format+" is not known and was ignored", args...)
 }
 
 func (d *document) problem(n *yaml.Node, hint, format string, args ...any) *Problem {
@@ -35,7 +71,7 @@ func (d *document) problem(n *yaml.Node, hint, format string, args ...any) *Prob
 func (d *document) resolve(n *yaml.Node) (*yaml.Node, error) {
 	d.visits++
 	if d.visits > maxVisits {
-		return nil, d.problem(n, "use fewer aliases", "the file expands to more than %d values", maxVisits)
+		return nil, d.problem(nil, "use fewer aliases", "the file expands to more than %d values", maxVisits)
 	}
 	for range maxDepth {
 		if n.Kind != yaml.AliasNode {
@@ -92,7 +128,8 @@ func (d *document) mappingAt(n *yaml.Node, what string, depth int) ([]pair, erro
 			return nil, d.problem(key, "use plain words as keys", "a key of %s is %s", what, kindOf(key))
 		}
 		if line, twice := seen[key.Value]; twice {
-			return nil, d.problem(key, "keep one of them", "%s has the key %s twice, first in line %d", what, quote(key.Value), line)
+			d.report(d.problem(key, "keep one of them", "%s has the key %s twice, first in line %d", what, quote(key.Value), line))
+			continue
 		}
 		seen[key.Value] = key.Line
 		own = append(own, pair{name: key.Value, key: key, value: value})

@@ -1,38 +1,45 @@
 package appspec
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"path"
-	"slices"
+	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// maxTimeout is the longest timeout that makes sense of any kind; the service ends an event after an hour.
-const maxTimeout = 30 * 24 * time.Hour
-
 // Parse reads an AppSpec for a host of the given operating system. The name is the file's, for messages. A refusal is a *[Problem].
 func Parse(name string, content []byte, host OS) (*Spec, error) {
 	d := &document{file: name}
+	s := d.server(content, host)
+	if len(d.problems) > 0 {
+		return nil, d.problems[0]
+	}
+	return s, nil
+}
+
+// server reads an AppSpec of the Server platform as far as it can be read, and reports what is wrong with it. Without a host the AppSpec's
+// own operating system counts.
+func (d *document) server(content []byte, host OS) *Spec {
+	s := &Spec{Name: d.file, Hooks: map[string][]Script{}}
 	root, err := d.load(content)
 	if err != nil {
-		return nil, err
+		d.report(err)
+		return s
 	}
 	pairs, err := d.mapping(root, "the AppSpec")
 	if err != nil {
-		return nil, err
+		d.report(err)
+		return s
 	}
-	s := &Spec{Name: name, Hooks: map[string][]Script{}}
 	p := parser{document: d, spec: s, host: host}
-	if err := p.top(root, pairs); err != nil {
-		return nil, err
+	p.top(root, pairs)
+	for _, w := range d.warnings {
+		s.Warnings = append(s.Warnings, w.brief())
 	}
-	return s, nil
+	return s
 }
 
 func (d *document) load(content []byte) (*yaml.Node, error) {
@@ -78,112 +85,148 @@ type parser struct {
 	host OS
 }
 
-func (p *parser) warn(n *yaml.Node, format string, args ...any) {
-	p.spec.Warnings = append(p.spec.Warnings, fmt.Sprintf("%s line %d: ", p.file, n.Line)+fmt.Sprintf(format, args...))
+func topKeys() []string {
+	return []string{"version", "os", "files", "file_exists_behavior", "permissions", "hooks"}
 }
 
-func (p *parser) top(root *yaml.Node, pairs []pair) error {
+func (p *parser) top(root *yaml.Node, pairs []pair) {
+	if p.host == "" {
+		p.host = own(pairs)
+	}
 	var version, system bool
 	for _, e := range pairs {
-		var err error
 		switch e.name {
 		case "version":
-			version, err = true, p.version(e.value)
+			version = true
+			p.version(e.value)
 		case "os":
-			system, err = true, p.system(e.value)
+			system = true
+			p.system(e.value)
 		case "files":
-			err = p.files(e.value)
+			p.files(e.value)
 		case "file_exists_behavior":
-			err = p.fileExistsBehavior(e.value)
+			p.fileExistsBehavior(e.value)
 		case "permissions":
-			err = p.permissions(e)
+			p.permissions(e)
 		case "hooks":
-			err = p.hooks(e.value)
+			p.hooks(e.value)
 		case "Resources", "Hooks":
-			err = p.problem(e.key, "give this deployment a bundle with an AppSpec for servers: version, os, files, hooks",
-				"%s belongs to an AppSpec for Amazon ECS or AWS Lambda", quote(e.name))
+			p.report(p.problem(e.key, "give this deployment a bundle with an AppSpec for servers: version, os, files, hooks",
+				"%s belongs to an AppSpec for Amazon ECS or AWS Lambda", quote(e.name)))
 		default:
-			p.warn(e.key, "the key %s is not known and was ignored", quote(e.name))
-		}
-		if err != nil {
-			return err
+			p.unknown(e.key, topKeys(), "the key %s", quote(e.name))
 		}
 	}
 	if !version {
-		return p.problem(root, `add "version: 0.0" as the first line`, "the invalid version value (none) was given")
+		p.report(p.problem(root, `add "version: 0.0" as the first line`, "the invalid version value (none) was given"))
 	}
 	if !system {
-		return p.problem(root, fmt.Sprintf(`add "os: %s"`, p.host), "the unsupported operating system (none) was given")
+		p.report(p.problem(root, fmt.Sprintf(`add "os: %s"`, p.host), "the unsupported operating system (none) was given"))
 	}
-	return nil
 }
 
-func (p *parser) version(n *yaml.Node) error {
+// own is the operating system that the AppSpec says it is for.
+func own(pairs []pair) OS {
+	for _, e := range pairs {
+		if e.name == "os" && OS(e.value.Value) == Windows {
+			return Windows
+		}
+	}
+	return Linux
+}
+
+func (d *document) version(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode && (n.Tag == "!!float" || n.Tag == "!!int") {
 		var v float64
 		if err := n.Decode(&v); err == nil && v == 0 {
-			return nil
+			return
 		}
 	}
-	return p.problem(n, `write "version: 0.0", without quotes`, "the version is %s, which is not supported", kindOf(n))
+	d.report(d.problem(n, `write "version: 0.0", without quotes`, "the version is %s, which is not supported", kindOf(n)))
 }
 
-func (p *parser) system(n *yaml.Node) error {
+func (p *parser) system(n *yaml.Node) {
 	value, err := p.text(n, "os")
 	if err != nil {
-		return err
+		p.report(err)
+		return
 	}
-	switch OS(value) {
-	case Linux, Windows:
+	switch {
+	case OS(value) != Linux && OS(value) != Windows:
+		p.report(p.problem(n, `write "linux" or "windows"`, "the operating system %s is not supported", quote(value)))
+	case OS(value) != p.host:
+		p.report(p.problem(n, "deploy it to hosts of that system, or change os", "the AppSpec is for %s, but this host runs %s", value, p.host))
 	default:
-		return p.problem(n, `write "linux" or "windows"`, "the operating system %s is not supported", quote(value))
+		p.spec.OS = OS(value)
 	}
-	if OS(value) != p.host {
-		return p.problem(n, "deploy it to hosts of that system, or change os", "the AppSpec is for %s, but this host runs %s", value, p.host)
-	}
-	p.spec.OS = OS(value)
-	return nil
 }
 
-func (p *parser) files(n *yaml.Node) error {
+func (p *parser) files(n *yaml.Node) {
 	items, err := p.sequence(n, "files")
 	if err != nil {
-		return err
+		p.report(err)
 	}
 	for _, item := range items {
-		pairs, err := p.mapping(item, "an entry of files")
-		if err != nil {
-			return err
+		if f, ok := p.entry(item); ok {
+			p.spec.Files = append(p.spec.Files, f)
 		}
-		f := File{Line: item.Line}
-		for _, e := range pairs {
-			switch e.name {
-			case "source":
-				f.Source, err = p.inBundle(e.value, "source")
-			case "destination":
-				f.Destination, err = p.text(e.value, "destination")
-			default:
-				p.warn(e.key, "the key %s of a files entry is not known and was ignored", quote(e.name))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if f.Source == "" {
-			return p.problem(item, `add "source: <path in the bundle>"`, "a files entry has no source")
-		}
-		if f.Destination == "" {
-			return p.problem(item, `add "destination: <directory on the host>"`, "the files entry for %s has no destination", quote(f.Source))
-		}
-		p.spec.Files = append(p.spec.Files, f)
 	}
-	return nil
+}
+
+// entry reads an entry of files; false: it is reported to be wrong.
+func (p *parser) entry(item *yaml.Node) (File, bool) {
+	pairs, err := p.mapping(item, "an entry of files")
+	if err != nil {
+		p.report(err)
+		return File{}, false
+	}
+	f, good := File{Line: item.Line}, true
+	var destination *yaml.Node
+	for _, e := range pairs {
+		switch e.name {
+		case "source":
+			f.Source, err = p.inBundle(e.value, "source")
+		case "destination":
+			destination = e.value
+			f.Destination, err = p.text(e.value, "destination")
+		default:
+			p.unknown(e.key, []string{"source", "destination"}, "the key %s of a files entry", quote(e.name))
+		}
+		if err != nil {
+			p.report(err)
+			good, err = false, nil
+		}
+	}
+	switch {
+	case !good:
+	case f.Source == "":
+		err = p.problem(item, `add "source: <path in the bundle>"`, "a files entry has no source")
+	case f.Destination == "":
+		err = p.problem(item, `add "destination: <directory on the host>"`, "the files entry for %s has no destination", quote(f.Source))
+	case !isAbsolute(f.Destination, p.host):
+		err = p.problem(destination, "write an absolute path", "the destination %s is not absolute", quote(f.Destination))
+	}
+	if err != nil {
+		p.report(err)
+		good = false
+	}
+	return f, good
+}
+
+// rooted begins a path of Windows that leads to the same place from everywhere.
+var rooted = regexp.MustCompile(`^([A-Za-z]:[\\/]|[\\/]{2})`)
+
+func isAbsolute(path string, host OS) bool {
+	if host == Windows {
+		return rooted.MatchString(path)
+	}
+	return strings.HasPrefix(path, "/")
 }
 
 // inBundle reads a path that must stay inside the bundle. A leading slash means the bundle's root. Empty stays empty.
 func (p *parser) inBundle(n *yaml.Node, what string) (string, error) {
 	value, err := p.text(n, what)
-	if err != nil || value == "" {
+	if value = strings.TrimSpace(value); err != nil || value == "" {
 		return "", err
 	}
 	slashed := value
@@ -197,109 +240,16 @@ func (p *parser) inBundle(n *yaml.Node, what string) (string, error) {
 	return clean, nil
 }
 
-func (p *parser) fileExistsBehavior(n *yaml.Node) error {
+func (p *parser) fileExistsBehavior(n *yaml.Node) {
 	value, err := p.text(n, "file_exists_behavior")
 	if err != nil {
-		return err
+		p.report(err)
+		return
 	}
 	switch value {
-	case "DISALLOW", "OVERWRITE", "RETAIN":
+	case "", "DISALLOW", "OVERWRITE", "RETAIN":
 		p.spec.FileExistsBehavior = value
-		return nil
 	default:
-		return p.problem(n, "write DISALLOW, OVERWRITE or RETAIN", "file_exists_behavior is %s", kindOf(n))
-	}
-}
-
-func (p *parser) hooks(n *yaml.Node) error {
-	if isNull(n) {
-		return nil
-	}
-	pairs, err := p.mapping(n, "hooks")
-	if err != nil {
-		return err
-	}
-	known := LifecycleEvents()
-	for _, e := range pairs {
-		if !slices.Contains(known, e.name) {
-			p.warn(e.key, "%s is not a lifecycle event with hooks; its scripts run only if the deployment asks for it", quote(e.name))
-		}
-		items, err := p.sequence(e.value, "the hook "+quote(e.name))
-		if err != nil {
-			return err
-		}
-		for _, item := range items {
-			script, err := p.script(e.name, item)
-			if err != nil {
-				return err
-			}
-			p.spec.Hooks[e.name] = append(p.spec.Hooks[e.name], script)
-		}
-	}
-	return nil
-}
-
-func (p *parser) script(event string, item *yaml.Node) (Script, error) {
-	pairs, err := p.mapping(item, "an entry of the hook "+quote(event))
-	if err != nil {
-		return Script{}, err
-	}
-	s := Script{Timeout: DefaultTimeout, Line: item.Line}
-	for _, e := range pairs {
-		switch e.name {
-		case "location":
-			s.Location, err = p.inBundle(e.value, "location")
-		case "timeout":
-			s.Timeout, err = p.timeout(e.value)
-		case "runas":
-			s.RunAs, err = p.text(e.value, "runas")
-		case "sudo":
-			s.Sudo, err = p.flag(e.value, "sudo")
-		default:
-			p.warn(e.key, "the key %s of a script of %s is not known and was ignored", quote(e.name), event)
-		}
-		if err != nil {
-			return Script{}, err
-		}
-	}
-	if s.Location == "" || s.Location == "." {
-		return Script{}, p.problem(item, `add "location: <script in the bundle>"`, "a script of the hook %s has no location", quote(event))
-	}
-	return s, nil
-}
-
-func (p *parser) timeout(n *yaml.Node) (time.Duration, error) {
-	const hint = "write a whole number of seconds, such as 300"
-	value, err := p.text(n, "timeout")
-	if err != nil {
-		return 0, err
-	}
-	if value == "" {
-		return DefaultTimeout, nil
-	}
-	seconds, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return 0, p.problem(n, hint, "the timeout %s is out of range", quote(value))
-	case err != nil, math.IsNaN(seconds), seconds < 1:
-		return 0, p.problem(n, hint, "the timeout %s is not a number above zero", quote(value))
-	case seconds > maxTimeout.Seconds():
-		return 0, p.problem(n, hint, "the timeout %s is longer than 30 days", quote(value))
-	}
-	return time.Duration(seconds) * time.Second, nil
-}
-
-func (p *parser) flag(n *yaml.Node, what string) (bool, error) {
-	value, err := p.text(n, what)
-	if err != nil {
-		return false, err
-	}
-	switch strings.ToLower(value) {
-	case "true", "yes", "on":
-		return true, nil
-	case "", "false", "no", "off":
-		return false, nil
-	default:
-		return false, p.problem(n, "write true or false", "%s is %s", what, quote(value))
+		p.report(p.problem(n, "write DISALLOW, OVERWRITE or RETAIN", "file_exists_behavior is %s", kindOf(n)))
 	}
 }

@@ -53,7 +53,7 @@ func TestAWholeAppSpec(t *testing.T) {
 		Files: []File{{".", "/var/www", 4}, {"config/app.conf", "/etc/app", 6}},
 		Permissions: []Permission{{
 			Object: "/var/www", Pattern: "*.sh", Except: []string{"a.sh", "b.sh"}, Types: []ObjectType{TypeFile},
-			Owner: "www-data", Group: "www-data", Mode: "0755", ACLs: []string{"u:bob:rw"},
+			Owner: "www-data", Group: "www-data", Mode: "0755", ACL: ACL{{Kind: ACEUser, Name: "bob", Perms: 6}},
 			Context: &Context{"system_u", "httpd_sys_content_t", "s0"}, Line: 10,
 		}},
 		Hooks: map[string][]Script{"BeforeInstall": {
@@ -89,6 +89,7 @@ func TestProblemsSayWhereAndWhatToDo(t *testing.T) {
 		{"files no list", head + "files: x\n", 3, `begin each item with "- "`},
 		{"no source", head + "files:\n  - destination: /x\n", 4, "no source"},
 		{"no destination", head + "files:\n  - source: x\n", 4, "no destination"},
+		{"relative destination", head + "files:\n  - source: x\n    destination: www\n", 5, "not absolute"},
 		{"climbing source", head + "files:\n  - source: ../x\n    destination: /x\n", 4, "leaves the bundle"},
 		{"behaviour", head + "file_exists_behavior: overwrite\n", 3, "write DISALLOW"},
 		{"hook no list", head + "hooks:\n  BeforeInstall: x.sh\n", 4, "not a list"},
@@ -108,6 +109,11 @@ func TestProblemsSayWhereAndWhatToDo(t *testing.T) {
 		{"type", head + "permissions:\n  - object: /x\n    type: [link]\n", 5, `"link"`},
 		{"context role", head + "permissions:\n  - object: /x\n    context: {role: r, type: t}\n", 5, "role"},
 		{"context type", head + "permissions:\n  - object: /x\n    context: {user: u}\n", 5, "no type"},
+		{"context label", head + "permissions:\n  - object: /x\n    context: {type: -x}\n", 5, "no name of SELinux"},
+		{"context user twice", head + "permissions:\n  - object: /x\n    context: {user: a_u, name: b_u, type: t}\n", 5, "mean the same"},
+		{"context range", head + "permissions:\n  - object: /x\n    context: {type: t, range: s0:c2000}\n", 5, "above c1023"},
+		{"acls", head + "permissions:\n  - object: /x\n    acls:\n      - u:bob:rw\n      - u::rw\n", 7, "for mode"},
+		{"acls twice", head + "permissions:\n  - object: /x\n    acls: [\"u:bob:rw\",\n           \"bob:r\"]\n", 6, "same as one before"},
 		{"NUL", head + "files:\n  - source: \"a\\0b\"\n    destination: /x\n", 4, "characters"},
 	} {
 		_, err := Parse("appspec.yml", []byte(tc.content), Linux)
@@ -220,4 +226,66 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestWhatIsEmptyIsAsIfItWereAbsent(t *testing.T) {
+	t.Parallel()
+	s, err := Parse("appspec.yml", []byte(`version: 0.0
+os: linux
+files:
+file_exists_behavior:
+permissions:
+  - object: /x
+    pattern:
+    except:
+    type:
+    owner:
+    mode:
+    acls:
+    context:
+hooks:
+`), Linux)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Permission{{Object: "/x", Pattern: "**", Types: []ObjectType{TypeFile, TypeDirectory}, Line: 6}}
+	if !reflect.DeepEqual(s.Permissions, want) {
+		t.Errorf("got %+v", s.Permissions)
+	}
+}
+
+func TestTheUserOfAContextMayBeItsName(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{"user: system_u", "name: system_u", "user: system_u, name: system_u"} {
+		s, err := Parse("appspec.yml", []byte("version: 0.0\nos: linux\npermissions:\n  - object: /x\n    context: {"+keys+", type: httpd_sys_content_t, range: \"s0:c1,c0\"}\n"), Linux)
+		if err != nil {
+			t.Errorf("%s: %v", keys, err)
+			continue
+		}
+		if got := *s.Permissions[0].Context; got != (Context{"system_u", "httpd_sys_content_t", "s0:c0.c1"}) {
+			t.Errorf("%s: %+v", keys, got)
+		}
+	}
+}
+
+func TestPossibleEventsAreHeldAgainstTheHooks(t *testing.T) {
+	t.Parallel()
+	s := &Spec{Name: "appspec.yml", Hooks: map[string][]Script{"BeforeInstall": {{}}, "Own": {{}}}}
+	nine := LifecycleEvents()
+	for _, tc := range []struct {
+		name string
+		all  []string
+		want string
+	}{
+		{"nothing said", nil, ""},
+		{"all", append(nine, "Own", "Install", "DownloadBundle"), ""},
+		{"a default one is missing", append(nine[1:], "Own"), "lacks BeforeBlockTraffic"},
+		{"a hook is missing", nine, `the hook "Own"`},
+		{"one too many", append(nine, "Own", "Other"), `"Other", for which appspec.yml has no hook`},
+	} {
+		err := CheckEvents(s, tc.all)
+		if (err == nil) != (tc.want == "") || (err != nil && !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
 }

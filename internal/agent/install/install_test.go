@@ -224,7 +224,6 @@ func TestNothingIsTouchedWhenThePlanFails(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, spec, want string }{
 		{"missing source", "files:\n  - source: good\n    destination: HOST/www\n  - source: nothing\n    destination: HOST/www\n", `appspec.yml line 6`},
-		{"relative destination", "files:\n  - source: good\n    destination: www\n", "not absolute"},
 		{"two sources", whole + "  - source: sub/good\n    destination: HOST/www\n", "goes too"},
 		{"file as directory", "files:\n  - source: good\n    destination: HOST/www\n  - source: good\n    destination: HOST/www/good\n", "makes it a file"},
 		{"directory as file", "files:\n  - source: sub\n    destination: HOST/www/good\n  - source: good\n    destination: HOST/www\n", "makes it a directory"},

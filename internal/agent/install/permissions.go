@@ -82,7 +82,7 @@ func (p *planner) settle(e appspec.Permission, target string) error {
 	}
 	p.settled[target] = true
 	switch {
-	case len(e.ACLs) > 0:
+	case len(e.ACL) > 0:
 		return p.problem(e.Line, "remove acls, or call setfacl in an AfterInstall script", "acls are not supported yet")
 	case e.Context != nil:
 		return p.problem(e.Line, "remove context, or call semanage in an AfterInstall script", "an SELinux context is not supported yet")

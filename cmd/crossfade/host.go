@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -33,18 +32,24 @@ func newHostCommand() *cobra.Command {
 }
 
 // reach is how a command finds the server.
-type reach struct{ endpoint, region string }
+type reach struct{ endpoint, region, ca string }
 
 const reachHelp = `The call goes to the running server, signed with CROSSFADE_ROOT_ACCESS_KEY_ID and CROSSFADE_ROOT_SECRET_ACCESS_KEY, or with
-AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. The server is --endpoint, else AWS_ENDPOINT_URL, else the one of this machine.`
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. The server is --endpoint, else AWS_ENDPOINT_URL, else the one of this machine; its certificate is
+checked against --ca, else AWS_CA_BUNDLE.`
 
 func (r *reach) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&r.endpoint, "endpoint", "", "URL of the server (default: $AWS_ENDPOINT_URL, else http://"+config.Default().Listen+")")
 	c.Flags().StringVar(&r.region, "region", "", "region of the server (default: $AWS_REGION, $AWS_DEFAULT_REGION, else "+config.Default().Region+")")
+	c.Flags().StringVar(&r.ca, "ca", "", "PEM file with the certificates that the server's is checked against (default: $AWS_CA_BUNDLE, else the system's)")
 }
 
 func (r *reach) client(environ []string) (*operator.Client, error) {
 	credential, err := credentialFrom(environ)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	caller, err := httpClient(environ, r.ca)
 	if err != nil {
 		return nil, &usageError{err}
 	}
@@ -55,7 +60,7 @@ func (r *reach) client(environ []string) (*operator.Client, error) {
 	return &operator.Client{
 		Endpoint:   first(r.endpoint, variable(environ, "CROSSFADE_ENDPOINT", "AWS_ENDPOINT_URL"), "http://"+config.Default().Listen),
 		Region:     first(r.region, variable(environ, "CROSSFADE_REGION", "AWS_REGION", "AWS_DEFAULT_REGION"), config.Default().Region),
-		Credential: credential, HTTP: http.DefaultClient, Now: time.Now,
+		Credential: credential, HTTP: caller, Now: time.Now,
 	}, nil
 }
 

@@ -40,8 +40,6 @@ type EnrollHostOutput struct {
 	IAMSessionARN *string  `json:"iamSessionArn,omitzero"`
 	Region        *string  `json:"region,omitzero"`
 	Session       *Session `json:"session,omitzero"`
-	// CACertificate is the authority that the server's certificate comes from, in PEM. Absent when it has one of another authority or no TLS.
-	CACertificate *string `json:"caCertificate,omitzero"`
 	// SignerCertificates are who may sign deployment specifications, in PEM: the certificates to which a signer's must lead.
 	SignerCertificates *string `json:"signerCertificates,omitzero"`
 }

@@ -78,9 +78,6 @@ func (s *Service) EnrollHost(ctx context.Context, in *join.EnrollHostInput) (*jo
 		return nil, err
 	}
 	out := &join.EnrollHostOutput{Name: &e.name, ARN: arn, IAMSessionARN: &e.arn, Region: &s.Region, Session: session}
-	if s.Joining.Authority != "" {
-		out.CACertificate = &s.Joining.Authority
-	}
 	if s.Joining.Signers != "" {
 		out.SignerCertificates = &s.Joining.Signers
 	}

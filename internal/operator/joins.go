@@ -57,7 +57,7 @@ type Sessions interface {
 	Issue(p auth.Principal, lifetime, renewable time.Duration) (auth.Session, error)
 }
 
-// Joining is how hosts enrol. All members but the certificates and durations are required.
+// Joining is how hosts enrol. All members but the authority, the signers and the durations are required.
 type Joining struct {
 	Tokens   store.JoinTokens
 	Hosts    Hosts
@@ -65,10 +65,9 @@ type Joining struct {
 	Now      func() time.Time
 	// Endpoint is where tokens send hosts.
 	Endpoint string
-	// Authority is the PEM certificate from which the server's own comes; empty: another authority's, or no TLS. AuthorityFingerprint is its SHA-256 in
-	// lower-case hex.
-	Authority            string
-	AuthorityFingerprint string
+	// Authority is the SHA-256 of the certificate from which the server's own comes, in lower-case hex; empty: one that systems trust, or no TLS. The
+	// server shows that certificate at /ca.pem.
+	Authority string
 	// Signers are the PEM certificates to which those of signers of deployment specifications lead.
 	Signers string
 	// Lifetime is how long a session of a host holds, default an hour; Renewable is how long it may be renewed, default 30 days.
@@ -179,7 +178,7 @@ func (s *Service) CreateJoinToken(ctx context.Context, in *CreateJoinTokenInput)
 	}
 	token := join.Token{
 		AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, Region: s.Region, Endpoint: s.Joining.Endpoint, Name: t.Name,
-		Authority: s.Joining.AuthorityFingerprint,
+		Authority: s.Joining.Authority,
 	}
 	return &CreateJoinTokenOutput{ID: &t.ID, Token: new(token.String()), ExpiresAt: wire.At(t.ExpiresAt)}, nil
 }

@@ -87,8 +87,8 @@ func newWorld(t *testing.T) *world {
 	w.operator = &operator.Service{
 		Instances: controls, Keys: w.keys, Tokens: controls, Region: "eu-test-1",
 		Joining: operator.Joining{
-			Tokens: s, Hosts: s, Sessions: w.keys, Now: w.now, Endpoint: "https://deploy.example.com", Authority: "the CA",
-			AuthorityFingerprint: strings.Repeat("ab", 32), Signers: "the signers",
+			Tokens: s, Hosts: s, Sessions: w.keys, Now: w.now, Endpoint: "https://deploy.example.com",
+			Authority: strings.Repeat("ab", 32), Signers: "the signers",
 		},
 	}
 	return w
@@ -168,7 +168,7 @@ func TestAHostEnrols(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := w.instance("web@1")
-	if *out.Name != i.Name || *out.ARN != i.ARN || *out.IAMSessionARN != i.IAMSessionARN || i.IAMUserARN != "" || *out.Region != "eu-test-1" || *out.CACertificate != "the CA" || *out.SignerCertificates != "the signers" {
+	if *out.Name != i.Name || *out.ARN != i.ARN || *out.IAMSessionARN != i.IAMSessionARN || i.IAMUserARN != "" || *out.Region != "eu-test-1" || *out.SignerCertificates != "the signers" {
 		t.Errorf("got %+v, registered %+v", out, i)
 	}
 	if !strings.HasPrefix(i.IAMSessionARN, "arn:aws:sts::000000000000:assumed-role/crossfade-host/web-1@") {

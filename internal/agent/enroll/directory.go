@@ -130,7 +130,7 @@ type identityFile struct {
 // enrolled is what is written for a new host.
 type enrolled struct {
 	arn, region, endpoint, root string
-	authority, signers          []byte // PEM; empty: none
+	authorities, signers        []byte // PEM; empty: none
 	session                     Session
 }
 
@@ -147,9 +147,9 @@ func (d Directory) write(e enrolled) error {
 	if err := d.WriteSession(e.session); err != nil {
 		return err
 	}
-	if len(e.authority) > 0 {
+	if len(e.authorities) > 0 {
 		s.CA = authorityFile
-		if err := replace(d.path(authorityFile), e.authority); err != nil {
+		if err := replace(d.path(authorityFile), e.authorities); err != nil {
 			return err
 		}
 	}

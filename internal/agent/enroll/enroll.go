@@ -1,7 +1,6 @@
 package enroll
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -10,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -23,7 +23,7 @@ import (
 	"crossfade/internal/wire/control"
 )
 
-// Options say how a host enrols. Token, Directory, Pinned and Now are required.
+// Options say how a host enrols. Token, Directory and Now are required.
 type Options struct {
 	Token     join.Token
 	Directory Directory
@@ -38,10 +38,8 @@ type Options struct {
 	Plain bool
 	// Again replaces an enrolment that the directory holds.
 	Again bool
-	// Pinned is the TLS configuration that accepts only a server whose certificate comes from the authority with the SHA-256 fingerprint.
-	Pinned func(fingerprint string) (*tls.Config, error)
-	Proxy  func(*http.Request) (*url.URL, error)
-	Now    func() time.Time
+	Proxy func(*http.Request) (*url.URL, error)
+	Now   func() time.Time
 }
 
 // Host is an enrolled host.
@@ -65,11 +63,20 @@ func Enroll(ctx context.Context, o Options) (Host, error) {
 	if o.Directory.Exists() && !o.Again {
 		return Host{}, fmt.Errorf("%s holds an enrolled host already: give another --dir, or --again to replace it", o.Directory)
 	}
-	trust, err := o.trust()
-	if err != nil {
+	if err := o.checkEndpoint(); err != nil {
 		return Host{}, err
 	}
 	if err := o.Directory.Prepare(); err != nil {
+		return Host{}, err
+	}
+	if len(o.Authorities) == 0 && o.Token.Authority != "" && strings.HasPrefix(o.Endpoint, "https:") {
+		var err error
+		if o.Authorities, err = o.authority(ctx); err != nil {
+			return Host{}, fmt.Errorf("enrol: %w", err)
+		}
+	}
+	trust, err := trusting(o.Authorities, "--ca")
+	if err != nil {
 		return Host{}, err
 	}
 	out, err := o.call(ctx, trust)
@@ -116,27 +123,29 @@ func newHTTPClient(trust *tls.Config, proxy func(*http.Request) (*url.URL, error
 	}
 }
 
-// trust is how the server is to be known.
-func (o Options) trust() (*tls.Config, error) {
+// checkEndpoint refuses a server to which a host must not give itself away.
+func (o Options) checkEndpoint() error {
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("the server %q is not an http or https URL", o.Endpoint)
+		return fmt.Errorf("the server %q is not an http or https URL", o.Endpoint)
 	}
-	switch {
-	case u.Scheme == "http" && !o.Plain && !onThisMachine(u.Hostname()):
-		return nil, fmt.Errorf("%s has no TLS, so whoever listens gets the host's credentials: give an https URL with --endpoint, or --plain-http to accept that", o.Endpoint)
-	case u.Scheme == "http":
-		return nil, nil
-	case len(o.Authorities) > 0:
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(o.Authorities) {
-			return nil, errors.New("the file of --ca holds no PEM certificate")
-		}
-		return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
-	case o.Token.Authority != "":
-		return o.Pinned(o.Token.Authority)
+	if u.Scheme == "http" && !o.Plain && !onThisMachine(u.Hostname()) {
+		return fmt.Errorf("%s has no TLS, so whoever listens gets the host's credentials: give an https URL with --endpoint, or --plain-http to accept that", o.Endpoint)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12}, nil
+	return nil
+}
+
+// trusting is the TLS configuration for a server whose certificate comes from the authorities; without any, from one that the system trusts.
+func trusting(authorities []byte, name string) (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if len(authorities) == 0 {
+		return t, nil
+	}
+	t.RootCAs = x509.NewCertPool()
+	if !t.RootCAs.AppendCertsFromPEM(authorities) {
+		return nil, fmt.Errorf("%s holds no PEM certificate", name)
+	}
+	return t, nil
 }
 
 func onThisMachine(host string) bool {
@@ -156,15 +165,7 @@ func (o Options) keep(out join.EnrollHostOutput) (Host, error) {
 	if err != nil {
 		return Host{}, err
 	}
-	e := enrolled{arn: *out.IAMSessionARN, region: *out.Region, endpoint: o.Endpoint, root: o.Root, session: s}
-	switch {
-	case len(o.Authorities) > 0:
-		e.authority = o.Authorities
-	case o.Token.Authority != "" && strings.HasPrefix(o.Endpoint, "https:"):
-		if e.authority, err = authorityOf(out.CACertificate, o.Token.Authority); err != nil {
-			return Host{}, err
-		}
-	}
+	e := enrolled{arn: *out.IAMSessionARN, region: *out.Region, endpoint: o.Endpoint, root: o.Root, authorities: o.Authorities, session: s}
 	if out.SignerCertificates != nil {
 		e.signers = []byte(*out.SignerCertificates)
 		if !x509.NewCertPool().AppendCertsFromPEM(e.signers) {
@@ -177,18 +178,41 @@ func (o Options) keep(out join.EnrollHostOutput) (Host, error) {
 	return Host{Name: *out.Name, ARN: e.arn, Endpoint: e.endpoint, Session: s}, nil
 }
 
-// authorityOf is the certificate that the server sent, if it is the one whose fingerprint the token has.
-func authorityOf(sent *string, fingerprint string) ([]byte, error) {
-	if sent == nil {
-		return nil, errors.New("the answer lacks the certificate of the server's authority")
+// maxCertificate bounds what is read of an authority's certificate, in bytes.
+const maxCertificate = 64 << 10
+
+// authority asks the server for the certificate of its authority, over a connection that proves nothing yet, and takes the one that has the
+// fingerprint in the token. Nothing is said on that connection that others must not know.
+func (o Options) authority(ctx context.Context) ([]byte, error) {
+	c := newHTTPClient(&tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true}, o.Proxy) // #nosec G402 -- the fingerprint decides
+	defer c.CloseIdleConnections()
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.Endpoint, "/")+"/ca.pem", nil)
+	if err != nil {
+		return nil, err
 	}
-	block, _ := pem.Decode([]byte(*sent))
-	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("the answer's certificate of the server's authority is no PEM certificate")
+	answer, err := c.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("get the certificate of the server's authority: %w", err)
 	}
-	if sum := sha256.Sum256(block.Bytes); hex.EncodeToString(sum[:]) != fingerprint {
-		return nil, errors.New("the answer's certificate of the server's authority is another one than the join token says")
+	defer answer.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(answer.Body, maxCertificate))
+	if err != nil {
+		return nil, fmt.Errorf("get the certificate of the server's authority: %w", err)
 	}
-	// The one certificate and nothing that may stand beside it.
-	return bytes.Clone(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})), nil
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("get the certificate of the server's authority: the server answers %s; give it with --ca", answer.Status)
+	}
+	return pinned(content, o.Token.Authority)
+}
+
+// pinned is the one certificate with the fingerprint, in PEM, without what stands beside it.
+func pinned(content []byte, fingerprint string) ([]byte, error) {
+	for block, rest := pem.Decode(content); block != nil; block, rest = pem.Decode(rest) {
+		if sum := sha256.Sum256(block.Bytes); block.Type == "CERTIFICATE" && hex.EncodeToString(sum[:]) == fingerprint {
+			return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}), nil
+		}
+	}
+	return nil, errors.New("the server's authority is another one than the join token says: somebody may be between this host and the server, or the token is of another server")
 }

@@ -3,7 +3,6 @@ package enroll
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -150,17 +149,12 @@ func (r *Renewer) renew(ctx context.Context) (Session, error) {
 }
 
 func (s Settings) trust() (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12}
 	if s.CA == "" {
-		return t, nil
+		return trusting(nil, "")
 	}
 	content, err := os.ReadFile(s.CA)
 	if err != nil {
 		return nil, err
 	}
-	t.RootCAs = x509.NewCertPool()
-	if !t.RootCAs.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s holds no PEM certificate", s.CA)
-	}
-	return t, nil
+	return trusting(content, s.CA)
 }

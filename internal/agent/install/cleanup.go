@@ -12,11 +12,12 @@ import (
 	"strings"
 )
 
+// semanagePrefix begins a line of the cleanup list that is for an SELinux rule.
 const semanagePrefix = "semanage\x00"
 
 // cleanUp takes away what the cleanup list says, the last first, and then the list. A last line without its end is a crash's and is left
 // out. What is gone already is fine; a directory stays as long as something is in it.
-func cleanUp(ctx context.Context, log *slog.Logger, list string) error {
+func cleanUp(ctx context.Context, log *slog.Logger, run Runner, list string) error {
 	content, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -34,7 +35,7 @@ func cleanUp(ctx context.Context, log *slog.Logger, list string) error {
 		switch {
 		case line == "":
 		case strings.HasPrefix(line, semanagePrefix):
-			dropContext(ctx, log, strings.TrimPrefix(line, semanagePrefix))
+			dropRule(ctx, log, run, line)
 		case !filepath.IsAbs(line):
 			log.Warn("ignored a line of the cleanup list that is no absolute path", "list", list, "line", line)
 		default:

@@ -15,18 +15,26 @@ import (
 
 // Installer installs revisions and keeps the lists of what it did.
 type Installer struct {
-	Dir string // the deployment-instructions directory; must exist
-	Log *slog.Logger
+	Dir    string // the deployment-instructions directory; must exist
+	Log    *slog.Logger
+	Runner Runner // nil: the programs of this machine
 }
 
 // Install replaces what the deployment group has on the host by what the request says. The instruction list and the cleanup list stay behind
 // under the group's id.
 func (i Installer) Install(ctx context.Context, groupID string, r Request) error {
-	cleanup := filepath.Join(i.Dir, groupID+"-cleanup")
-	if err := cleanUp(ctx, i.Log, cleanup); err != nil {
+	run := i.Runner
+	if run == nil {
+		run = programs{}
+	}
+	if err := ready(run, r.Spec); err != nil {
 		return err
 	}
-	list, err := plan(r)
+	cleanup := filepath.Join(i.Dir, groupID+"-cleanup")
+	if err := cleanUp(ctx, i.Log, run, cleanup); err != nil {
+		return err
+	}
+	list, err := plan(ctx, run, r)
 	if err != nil {
 		return err
 	}
@@ -37,7 +45,7 @@ func (i Installer) Install(ctx context.Context, groupID string, r Request) error
 	if err != nil {
 		return fmt.Errorf("create cleanup list: %w", err)
 	}
-	err = execute(ctx, list, journal)
+	err = execute(ctx, run, list, journal)
 	if closeErr := journal.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("write cleanup list: %w", closeErr)
 	}
@@ -58,19 +66,19 @@ func writeList(path string, list []Instruction) error {
 	return nil
 }
 
-func execute(ctx context.Context, list []Instruction, journal io.StringWriter) error {
+func execute(ctx context.Context, run Runner, list []Instruction, journal io.StringWriter) error {
 	for _, in := range list {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("install: %w", err)
 		}
-		if err := in.do(journal); err != nil {
+		if err := in.do(ctx, run, journal); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (in Instruction) do(journal io.StringWriter) error {
+func (in Instruction) do(ctx context.Context, run Runner, journal io.StringWriter) error {
 	switch in.Type {
 	case kindCopy:
 		return in.copy(journal)
@@ -79,7 +87,11 @@ func (in Instruction) do(journal io.StringWriter) error {
 	case kindChmod:
 		return in.chmod()
 	case kindChown:
-		return in.chown()
+		return in.chown(ctx, run)
+	case kindSetfacl:
+		return in.setACL(ctx, run)
+	case kindSemanage:
+		return in.label(ctx, run, journal)
 	default:
 		return fmt.Errorf("unknown instruction %q", in.Type)
 	}

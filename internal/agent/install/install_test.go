@@ -232,16 +232,44 @@ func TestNothingIsTouchedWhenThePlanFails(t *testing.T) {
 		{"unknown owner", whole + "permissions:\n  - object: HOST/www\n    owner: no-such-user\n", "no-such-user"},
 		{"permissions twice", whole + "permissions:\n  - object: HOST/www\n    mode: 600\n  - object: HOST/www/good\n    mode: 600\n", "more than once"},
 		{"pattern for a file", whole + "permissions:\n  - object: HOST/www/good\n    pattern: \"*\"\n", "remove pattern"},
-		{"acls", whole + "permissions:\n  - object: HOST/www\n    acls: [\"u:x:r\"]\n", "acls are not supported yet"},
-		{"context", whole + "permissions:\n  - object: HOST/www\n    context: {type: t}\n", "not supported yet"},
+		{"default acls for a file", whole + "permissions:\n  - object: HOST/www\n    acls: [\"d:u:root:r\"]\n", "default entries of acls are for directories"},
+		{"acls of nobody", whole + "permissions:\n  - object: HOST/www\n    acls: [\"u:no-such-user:r\"]\n", "no-such-user"},
+		{"acls of no group", whole + "permissions:\n  - object: HOST/www\n    acls: [\"g:no-such-group:r\"]\n", "no-such-group"},
 	} {
 		b := newBench(t, map[string]string{"good": "1", "sub/good": "2", "taken-too": "3"})
+		b.installer.Runner = &recorder{}
 		b.write(filepath.Join(b.host, "taken"), "t")
 		b.write(filepath.Join(b.host, "taken-too/x"), "t")
 		if err := b.install(tc.spec, ""); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
 		}
 		b.wantTree("taken=t taken-too/ taken-too/x=t")
+	}
+}
+
+func TestNamesThatTheCleanupListCanNotHoldAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a\n/etc/hostname", "d\ne/f"} {
+		b := newBench(t, map[string]string{name: "1"})
+		if err := b.install(whole, ""); err == nil || !strings.Contains(err.Error(), "line break") {
+			t.Errorf("%q: got %v", name, err)
+		}
+		b.wantTree("")
+	}
+}
+
+func TestSetuidSurvivesTheChangeOfTheOwner(t *testing.T) {
+	t.Parallel()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t, map[string]string{"x": "1"})
+	if err := b.install(whole+"permissions:\n  - object: HOST/www/x\n    owner: "+me.Username+"\n    mode: 4755\n", ""); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(filepath.Join(b.host, "www/x")); err != nil || info.Mode() != 0o755|fs.ModeSetuid {
+		t.Errorf("the mode is %v, %v", info.Mode(), err)
 	}
 }
 

@@ -7,17 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
-	"os/exec"
 	"os/user"
 	"strconv"
+	"strings"
 	"syscall"
+
+	"crossfade/internal/appspec"
 )
 
 // mayOwn looks the names up and tells whether the agent can give files to them.
-func mayOwn(owner, group string) error {
-	uid, _, err := ids(owner, group)
+func mayOwn(ctx context.Context, run Runner, owner, group string) error {
+	uid, _, err := ids(ctx, run, owner, group)
 	if err != nil {
 		return err
 	}
@@ -28,36 +29,85 @@ func mayOwn(owner, group string) error {
 }
 
 // ids are -1 for what is to stay as it is.
-func ids(owner, group string) (uid, gid int, err error) {
+func ids(ctx context.Context, run Runner, owner, group string) (uid, gid int, err error) {
 	uid, gid = -1, -1
 	if owner != "" {
-		u, err := user.Lookup(owner)
-		if err != nil {
+		if uid, err = userID(ctx, run, owner); err != nil {
 			return 0, 0, fmt.Errorf("look up owner %q: %w", owner, err)
-		}
-		if uid, err = strconv.Atoi(u.Uid); err != nil {
-			return 0, 0, fmt.Errorf("read user id: %w", err)
 		}
 	}
 	if group != "" {
-		g, err := user.LookupGroup(group)
-		if err != nil {
+		if gid, err = groupID(ctx, run, group); err != nil {
 			return 0, 0, fmt.Errorf("look up group %q: %w", group, err)
-		}
-		if gid, err = strconv.Atoi(g.Gid); err != nil {
-			return 0, 0, fmt.Errorf("read group id: %w", err)
 		}
 	}
 	return uid, gid, nil
 }
 
-func (in Instruction) chown() error {
-	uid, gid, err := ids(in.Owner, in.Group)
+func userID(ctx context.Context, run Runner, name string) (int, error) {
+	u, err := user.Lookup(name)
+	if err == nil {
+		return strconv.Atoi(u.Uid)
+	}
+	return askSystem(ctx, run, "passwd", name, err)
+}
+
+func groupID(ctx context.Context, run Runner, name string) (int, error) {
+	g, err := user.LookupGroup(name)
+	if err == nil {
+		return strconv.Atoi(g.Gid)
+	}
+	return askSystem(ctx, run, "group", name, err)
+}
+
+// askSystem looks a name up by the system's own tool, which knows of LDAP and the like: a binary without libc reads only files. When that
+// does not know the name either, the error stays what it was.
+func askSystem(ctx context.Context, run Runner, database, name string, unknown error) (int, error) {
+	if strings.HasPrefix(name, "-") || strings.ContainsAny(name, ":\n") || run.Find("getent") != nil {
+		return 0, unknown
+	}
+	line, err := run.Run(ctx, "getent", database, name)
+	fields := strings.Split(strings.TrimSpace(line), ":")
+	if err != nil || len(fields) < 3 {
+		return 0, unknown
+	}
+	return strconv.Atoi(fields[2])
+}
+
+// known holds that the users and groups of an access control list are on this host. Numbers may be of nobody.
+func known(ctx context.Context, run Runner, acl appspec.ACL) error {
+	for _, e := range acl {
+		if _, err := strconv.ParseUint(e.Name, 10, 32); e.Name == "" || err == nil {
+			continue
+		}
+		lookUp := userID
+		if e.Kind == appspec.ACEGroup {
+			lookUp = groupID
+		}
+		if _, err := lookUp(ctx, run, e.Name); err != nil {
+			return fmt.Errorf("look up %s %q: %w", e.Kind, e.Name, err)
+		}
+	}
+	return nil
+}
+
+// chown keeps setuid and setgid, which the system takes away from a file that is given to another: the AppSpec's mode asked for them.
+func (in Instruction) chown(ctx context.Context, run Runner) error {
+	uid, gid, err := ids(ctx, run, in.Owner, in.Group)
 	if err != nil {
 		return err
 	}
+	before, err := os.Lstat(in.File)
+	if err != nil {
+		return fmt.Errorf("set owner: %w", err)
+	}
 	if err := os.Lchown(in.File, uid, gid); err != nil {
 		return fmt.Errorf("set owner: %w", err)
+	}
+	if before.Mode().IsRegular() && before.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
+		if err := os.Chmod(in.File, before.Mode()); err != nil {
+			return fmt.Errorf("set mode after the owner: %w", err)
+		}
 	}
 	return nil
 }
@@ -72,10 +122,3 @@ func copyOwner(target string, source fs.FileInfo) error {
 }
 
 func isNotDirectory(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
-
-// dropContext removes the SELinux rule that the official agent made for a path. A host without SELinux has none to remove.
-func dropContext(ctx context.Context, log *slog.Logger, path string) {
-	if out, err := exec.CommandContext(ctx, "semanage", "fcontext", "-d", path).CombinedOutput(); err != nil {
-		log.Warn("could not remove an SELinux rule of the last installation", "path", path, "error", err, "output", string(out))
-	}
-}

@@ -1,7 +1,6 @@
 package install
 
 import (
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -33,7 +32,7 @@ func (p *planner) permission(e appspec.Permission) error {
 		if done.Type != kindCopy && done.Type != kindMkdir || !e.Applies(kind) || !below(e, object, target) {
 			continue
 		}
-		if err := p.settle(e, target); err != nil {
+		if err := p.settle(e, target, kind); err != nil {
 			return err
 		}
 	}
@@ -47,7 +46,7 @@ func (p *planner) filePermission(e appspec.Permission, object string) error {
 	if e.Pattern != "**" || len(e.Except) > 0 {
 		return p.problem(e.Line, "remove pattern and except, or name a directory", "the object %q is a file, for which pattern and except mean nothing", e.Object)
 	}
-	return p.settle(e, object)
+	return p.settle(e, object, appspec.TypeFile)
 }
 
 // below tells whether target lies below object and the entry's pattern is for it. A pattern other than "**" is for names directly below.
@@ -71,31 +70,44 @@ func matches(pattern, rel string) bool {
 	if pattern == "**" {
 		return true
 	}
-	ok, err := path.Match(pattern, rel)
-	return err == nil && ok && !strings.ContainsRune(rel, filepath.Separator)
+	return !strings.ContainsRune(rel, filepath.Separator) && glob(pattern, rel)
 }
 
-// settle plans mode and owner of one object, in the official agent's order.
-func (p *planner) settle(e appspec.Permission, target string) error {
+// settle plans mode, access control list, context and owner of one object, in the official agent's order. A symbolic link gets an owner alone:
+// it has nothing of the others, and what it leads to may not be ours.
+func (p *planner) settle(e appspec.Permission, target string, kind appspec.ObjectType) error {
 	if p.settled[target] {
 		return p.problem(e.Line, "let only one entry match it", "the permissions of %s are set more than once", target)
 	}
 	p.settled[target] = true
-	switch {
-	case len(e.ACL) > 0:
-		return p.problem(e.Line, "remove acls, or call setfacl in an AfterInstall script", "acls are not supported yet")
-	case e.Context != nil:
-		return p.problem(e.Line, "remove context, or call semanage in an AfterInstall script", "an SELinux context is not supported yet")
-	}
-	if e.Mode != "" && !p.links[target] { // a link has no mode of its own
+	if e.Mode != "" && !p.links[target] {
 		p.list = append(p.list, Instruction{Type: kindChmod, Mode: e.Mode, File: target, line: e.Line})
+	}
+	if len(e.ACL) > 0 && !p.links[target] {
+		if err := p.acl(e, target, kind); err != nil {
+			return err
+		}
+	}
+	if e.Context != nil && !p.links[target] {
+		p.list = append(p.list, Instruction{Type: kindSemanage, Context: newLabel(e.Context), File: target, line: e.Line})
 	}
 	if e.Owner == "" && e.Group == "" {
 		return nil
 	}
-	if err := mayOwn(e.Owner, e.Group); err != nil {
+	if err := mayOwn(p.ctx, p.run, e.Owner, e.Group); err != nil {
 		return p.problem(e.Line, "", "the owner of %s can't be set: %v", target, err)
 	}
 	p.list = append(p.list, Instruction{Type: kindChown, Owner: e.Owner, Group: e.Group, File: target, line: e.Line})
+	return nil
+}
+
+func (p *planner) acl(e appspec.Permission, target string, kind appspec.ObjectType) error {
+	if kind == appspec.TypeFile && e.ACL.HasDefaults() {
+		return p.problem(e.Line, `remove the default entries, or add "type: [directory]"`, "%s is a file, and default entries of acls are for directories", target)
+	}
+	if err := known(p.ctx, p.run, e.ACL); err != nil {
+		return p.problem(e.Line, "create them on the host, or change acls", "the acls of %s can't be set: %v", target, err)
+	}
+	p.list = append(p.list, Instruction{Type: kindSetfacl, ACL: e.ACL.Strings(), File: target, line: e.Line})
 	return nil
 }

@@ -1,11 +1,13 @@
 package install
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"crossfade/internal/appspec"
 	"crossfade/internal/envelope"
@@ -29,6 +31,8 @@ func (r Request) behavior() string {
 
 // planner decides what to do. All that can be checked is checked here, before anything is touched.
 type planner struct {
+	ctx      context.Context
+	run      Runner
 	request  Request
 	behavior string
 	list     []Instruction
@@ -39,9 +43,9 @@ type planner struct {
 	settled  map[string]bool        // objects that permissions have been planned for
 }
 
-func plan(r Request) ([]Instruction, error) {
+func plan(ctx context.Context, run Runner, r Request) ([]Instruction, error) {
 	p := &planner{
-		request: r, behavior: r.behavior(), copies: map[string]string{}, made: map[string]bool{}, links: map[string]bool{},
+		ctx: ctx, run: run, request: r, behavior: r.behavior(), copies: map[string]string{}, made: map[string]bool{}, links: map[string]bool{},
 		there: map[string]fs.FileInfo{}, settled: map[string]bool{},
 	}
 	for _, f := range r.Spec.Files {
@@ -119,6 +123,9 @@ func (p *planner) makeDirectory(line int, dir string) error {
 	if _, file := p.copies[dir]; file {
 		return p.problem(line, "give one of them another destination", "%s would be a directory, but an entry before it makes it a file", dir)
 	}
+	if strings.ContainsRune(dir, '\n') {
+		return p.lineBreak(line, dir)
+	}
 	info, err := p.look(dir)
 	if err != nil {
 		return err
@@ -137,6 +144,11 @@ func (p *planner) makeDirectory(line int, dir string) error {
 	p.made[dir] = true
 	p.list = append(p.list, Instruction{Type: kindMkdir, Directory: dir, line: line})
 	return nil
+}
+
+// lineBreak refuses a path that the cleanup list, a line for each, would tell as two.
+func (p *planner) lineBreak(line int, path string) error {
+	return p.problem(line, "rename it", "the name %q has a line break", path)
 }
 
 // look finds out what a path leads to, following links as everything that uses it will. Nothing is nil.
@@ -161,6 +173,9 @@ func (p *planner) look(path string) (fs.FileInfo, error) {
 func (p *planner) copyFile(line int, source, destination string, what fs.FileInfo) error {
 	if !what.Mode().IsRegular() && what.Mode()&fs.ModeSymlink == 0 {
 		return p.problem(line, "leave it out of the bundle", "%s is neither a file nor a link", source)
+	}
+	if strings.ContainsRune(destination, '\n') {
+		return p.lineBreak(line, destination)
 	}
 	if other, twice := p.copies[destination]; twice {
 		return p.problem(line, "keep one of them", "%s would be copied to %s, where %s goes too", source, destination, other)

@@ -26,6 +26,7 @@ import (
 type agentFlags struct {
 	endpoint, s3Endpoint string
 	config, root         string
+	dir                  string // of an enrolled host
 	ca, signer           string
 	localAddress         string
 	maxRevisions         int
@@ -47,16 +48,23 @@ host command protocol and keeps its files as the official agent does, so that ei
 The first SIGTERM or SIGINT stops asking and lets running scripts finish, at most for --stop-timeout; a second one kills them. What was
 killed is reported as failed after the next start.
 
-Scripts that run as another user, and owners of installed files, need an agent that runs as root.`,
+Scripts that run as another user, and owners of installed files, need an agent that runs as root.
+
+The agent of a host that has enrolled (crossfade agent enroll) takes everything from the host's directory and renews the host's credentials.`,
 		Example: `  crossfade host add web-1 --tag Environment=blue --out web-1.yml
   crossfade agent --endpoint http://127.0.0.1:8470 --config web-1.yml --root ./web-1
   crossfade agent --endpoint https://deploy.example.com --ca ca.pem`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			environ := os.Environ()
+			dir, err := flags.useDirectory(environ, c)
+			if err != nil {
+				return &usageError{err}
+			}
 			options, err := flags.options(environ, c)
 			if err != nil {
 				return &usageError{err}
 			}
+			defer keepFresh(c.Context(), dir, options.Log, options.Identity.Refresh)()
 			abort, stop := abortOnSecondSignal()
 			defer stop()
 			options.Abort = abort
@@ -68,6 +76,7 @@ Scripts that run as another user, and owners of installed files, need an agent t
 		},
 	}
 	f := c.Flags()
+	f.StringVar(&flags.dir, "dir", defaultDirectory(), "directory of an enrolled host; what it says, --endpoint, --config, --ca, --signer-ca and --root may say otherwise")
 	f.StringVar(&flags.endpoint, "endpoint", "", "URL of the server (default: $CROSSFADE_ENDPOINT, else http://"+config.Default().Listen+")")
 	f.StringVar(&flags.config, "config", defaultConfig, "this host's identity and access key, in the official on-premises format")
 	f.StringVar(&flags.root, "root", defaultRoot, "directory of deployments and progress")
@@ -79,6 +88,7 @@ Scripts that run as another user, and owners of installed files, need an agent t
 	f.DurationVar(&flags.stopTimeout, "stop-timeout", 2*time.Hour, "how long running scripts may take after a signal to stop")
 	f.StringVar(&flags.logLevel, "log-level", config.Default().Log.Level, "debug, info, warn or error")
 	f.StringVar(&flags.logFormat, "log-format", config.Default().Log.Format, "text or json")
+	c.AddCommand(newAgentEnrollCommand(), newAgentRenewCommand(), newAgentInstallCommand(), newAgentUninstallCommand())
 	return c
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,6 @@ import (
 
 	"crossfade/internal/config"
 	"crossfade/internal/operator"
-	"crossfade/internal/wire/control"
 )
 
 // callTimeout bounds one call of the operator.
@@ -27,7 +25,7 @@ func newHostCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newHostAddCommand(), newHostRemoveCommand())
+	c.AddCommand(newHostAddCommand(), newHostRemoveCommand(), newHostTokenCommand(), newHostTokensCommand())
 	return c
 }
 
@@ -86,12 +84,9 @@ official on-premises file, which either agent reads (mode 0600; it holds the hos
   crossfade host add web-2 --tag Environment=green --tag crossfade:address=10.0.0.7:8080 --out web-2.yml --endpoint https://deploy.example.com`,
 		RunE: func(c *cobra.Command, args []string) error {
 			in := operator.AddHostInput{Name: &args[0]}
-			for _, t := range tags {
-				key, value, ok := strings.Cut(t, "=")
-				if !ok || key == "" || value == "" {
-					return &usageError{fmt.Errorf("--tag %q is not Key=Value", t)}
-				}
-				in.Tags = append(in.Tags, control.Tag{Key: &key, Value: &value})
+			var err error
+			if in.Tags, err = parseTags(tags); err != nil {
+				return err
 			}
 			client, err := at.client(os.Environ())
 			if err != nil {

@@ -73,6 +73,16 @@ func (d Directory) Prepare() error {
 	return nil
 }
 
+// Give makes the directory and what this package keeps in it another user's.
+func (d Directory) Give(uid, gid int) error {
+	for _, name := range []string{"", settingsFile, hostFile, credentialsFile, authorityFile, signersFile} {
+		if err := os.Lchown(d.path(name), uid, gid); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("give the host's identity to its user: %w", err)
+		}
+	}
+	return nil
+}
+
 // Load reads the settings.
 func (d Directory) Load() (Settings, error) {
 	content, err := d.read(settingsFile)

@@ -57,15 +57,10 @@ const (
 
 // Enroll uses the token and writes the new host's identity. What can be refused here is refused before the token is used.
 func Enroll(ctx context.Context, o Options) (Host, error) {
-	if o.Endpoint == "" {
-		o.Endpoint = o.Token.Endpoint
-	}
-	if o.Directory.Exists() && !o.Again {
-		return Host{}, fmt.Errorf("%s holds an enrolled host already: give another --dir, or --again to replace it", o.Directory)
-	}
-	if err := o.checkEndpoint(); err != nil {
+	if err := o.Check(); err != nil {
 		return Host{}, err
 	}
+	o.Endpoint = o.endpoint()
 	if err := o.Directory.Prepare(); err != nil {
 		return Host{}, err
 	}
@@ -123,14 +118,24 @@ func newHTTPClient(trust *tls.Config, proxy func(*http.Request) (*url.URL, error
 	}
 }
 
-// checkEndpoint refuses a server to which a host must not give itself away.
-func (o Options) checkEndpoint() error {
-	u, err := url.Parse(o.Endpoint)
+func (o Options) endpoint() string {
+	if o.Endpoint == "" {
+		return o.Token.Endpoint
+	}
+	return o.Endpoint
+}
+
+// Check refuses what needs no server to be refused: a directory that is taken, or a server to which a host must not give itself away.
+func (o Options) Check() error {
+	if o.Directory.Exists() && !o.Again {
+		return fmt.Errorf("%s holds an enrolled host already: give another --dir, or --again to replace it", o.Directory)
+	}
+	u, err := url.Parse(o.endpoint())
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return fmt.Errorf("the server %q is not an http or https URL", o.Endpoint)
+		return fmt.Errorf("the server %q is not an http or https URL", o.endpoint())
 	}
 	if u.Scheme == "http" && !o.Plain && !onThisMachine(u.Hostname()) {
-		return fmt.Errorf("%s has no TLS, so whoever listens gets the host's credentials: give an https URL with --endpoint, or --plain-http to accept that", o.Endpoint)
+		return fmt.Errorf("%s has no TLS, so whoever listens gets the host's credentials: give an https URL with --endpoint, or --plain-http to accept that", o.endpoint())
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ func (d *document) server(content []byte, host OS) *Spec {
 	}
 	p := parser{document: d, spec: s, host: host}
 	p.top(root, pairs)
+	p.adviseWhole()
 	for _, w := range d.warnings {
 		s.Warnings = append(s.Warnings, w.brief())
 	}

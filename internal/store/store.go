@@ -47,6 +47,7 @@ type Store interface {
 	Instances
 	Deployments
 	GitHubTokens
+	Identities
 	JoinTokens
 	Notices
 	// Ping reports whether the store can be read and written now.

@@ -24,6 +24,8 @@ const (
 	Pattern
 	// Enum: the string is not one of the model's values.
 	Enum
+	// OutOfRange: an integer is below the model's min or above its max.
+	OutOfRange
 )
 
 // String returns the rule's name.
@@ -39,6 +41,8 @@ func (r Rule) String() string {
 		return "Pattern"
 	case Enum:
 		return "Enum"
+	case OutOfRange:
+		return "OutOfRange"
 	}
 	return "Rule(" + strconv.Itoa(int(r)) + ")"
 }
@@ -106,6 +110,22 @@ type Size struct {
 	Shape    string
 	Required bool
 	Min, Max int
+}
+
+// Range holds the constraints of an integer shape.
+type Range struct {
+	Shape    string
+	Min, Max int32
+}
+
+// Between checks an integer member, nil when absent.
+func Between(c *Check, member string, n *int32, r Range) {
+	if n == nil || *n >= r.Min && *n <= r.Max {
+		return
+	}
+	c.Enter(member)
+	c.add(r.Shape, OutOfRange, fmt.Sprintf("is %d, and must be from %d to %d", *n, r.Min, r.Max))
+	c.Leave()
 }
 
 // Presence checks a required member that is neither a string nor a list, and reports whether it is there.

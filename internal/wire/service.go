@@ -35,7 +35,7 @@ type Input interface {
 
 // Operation describes one operation, bound to an implementation of its service.
 type Operation struct {
-	// Name is the operation's name, the part of X-Amz-Target after the dot.
+	// Name is the operation's name, the part of X-Amz-Target after the dot, or the Action of the query protocol.
 	Name string
 	// HasOutput is false for an operation without an output shape: success is HTTP 200 with a body of zero length.
 	HasOutput bool
@@ -61,8 +61,10 @@ func (o *Operation) Declares(code Code) bool {
 type Service struct {
 	// Name is the service's id, "CodeDeploy".
 	Name string
-	// TargetPrefixes are the accepted parts of X-Amz-Target before the dot; the first one is canonical.
+	// TargetPrefixes are the accepted parts of X-Amz-Target before the dot; the first one is canonical. Nil for a service of the query protocol.
 	TargetPrefixes []string
+	// Version is the value of the Version parameter, and Namespace that of the answers' XML, of a service of the query protocol.
+	Version, Namespace string
 	// SigningNames are the service names accepted in the credential scope of a signature; the first one is canonical.
 	SigningNames []string
 	// Operations in the order of the model.

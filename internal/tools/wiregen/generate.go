@@ -119,11 +119,19 @@ func (g *generator) types() string {
 		}
 		fmt.Fprintf(&b, "// %s is %s.\ntype %s struct {\n", goName, role, goName)
 		for _, m := range s.Members {
-			fmt.Fprintf(&b, "%s %s `json:\"%s,omitzero\"`\n", exported(m.name), g.fieldType(m.Shape), m.wireName())
+			fmt.Fprintf(&b, "%s %s %s\n", exported(m.name), g.fieldType(m.Shape), g.tag(m))
 		}
 		b.WriteString("}\n\n")
 	}
 	return b.String()
+}
+
+// tag says how a member is called in a body.
+func (g *generator) tag(m member) string {
+	if g.query() {
+		return "`query:\"" + m.wireName() + "\"`"
+	}
+	return "`json:\"" + m.wireName() + ",omitzero\"`"
 }
 
 func (g *generator) enums() string {
@@ -156,7 +164,11 @@ func (g *generator) exceptions() string {
 			continue
 		}
 		goName := g.claim(exported(name), "exception "+name)
-		fmt.Fprintf(&b, "%s wire.Code = %q\n", goName, name)
+		code := name
+		if g.query() && s.Error.Code != "" {
+			code = s.Error.Code
+		}
+		fmt.Fprintf(&b, "%s wire.Code = %q\n", goName, code)
 		if code := s.Error.HTTPStatusCode; code != 0 && code != http.StatusBadRequest {
 			fmt.Fprintf(&status, "case %s:\nreturn %d\n", goName, code)
 		}
@@ -195,9 +207,12 @@ func (g *generator) service() string {
 	if signing == "" {
 		signing = meta.EndpointPrefix
 	}
-	fmt.Fprintf(&b, "Name: %q,\nTargetPrefixes: %s,\nSigningNames: %s,\nStatus: status,\nOperations: []wire.Operation{\n%s},\n}\n}\n",
-		meta.ServiceID, stringList(append([]string{meta.TargetPrefix}, meta.TargetPrefixAliases...)),
-		stringList(append([]string{signing}, meta.SigningNameAliases...)), table.String())
+	address := "TargetPrefixes: " + stringList(append([]string{meta.TargetPrefix}, meta.TargetPrefixAliases...))
+	if g.query() {
+		address = fmt.Sprintf("Version: %q,\nNamespace: %q", meta.APIVersion, meta.XMLNamespace)
+	}
+	fmt.Fprintf(&b, "Name: %q,\n%s,\nSigningNames: %s,\nStatus: status,\nOperations: []wire.Operation{\n%s},\n}\n}\n",
+		meta.ServiceID, address, stringList(append([]string{signing}, meta.SigningNameAliases...)), table.String())
 	return b.String()
 }
 

@@ -1,4 +1,5 @@
-// Wiregen generates the Go types, the validation and the service interface of an awsJson1_1 service from its public API model.
+// Wiregen generates the Go types, the validation and the service interface of an awsJson1_1 or an awsQuery service from its public API model: of
+// all its operations, or of those that are named.
 //
 // A model has the shape of the api-2.json files that come with the Go module github.com/aws/aws-sdk-go; the module is looked up in the
 // module cache and is not a dependency of Crossfade. Only names and constraints are taken over, no documentation text. A service that
@@ -6,6 +7,7 @@
 //
 //	wiregen -module github.com/aws/aws-sdk-go@v1.55.8 -model models/apis/codedeploy/2014-10-06/api-2.json -package control -out .
 //	wiregen -model host.json -package host -out .
+//	wiregen -module … -model models/apis/sts/2011-06-15/api-2.json -operations AssumeRole,GetCallerIdentity -package sts -out .
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 func main() {
@@ -31,6 +34,7 @@ func run(args []string) error {
 	module := flags.String("module", "", "module@version that contains the model; empty means that -model is a file")
 	path := flags.String("model", "", "path of the model, inside the module when one is given")
 	pkg := flags.String("package", "", "name of the generated package")
+	only := flags.String("operations", "", "the operations to generate, with commas between; empty: all")
 	out := flags.String("out", ".", "directory to write to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -38,7 +42,7 @@ func run(args []string) error {
 	if *path == "" || *pkg == "" || flags.NArg() > 0 {
 		return errors.New("give -model and -package, and no further arguments")
 	}
-	files, err := generateFrom(*module, *path, *pkg)
+	files, err := generateFrom(*module, *path, *pkg, split(*only))
 	if err != nil {
 		return err
 	}
@@ -50,8 +54,12 @@ func run(args []string) error {
 	return nil
 }
 
+func split(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
 // generateFrom finds and reads a model and returns the generated files by name.
-func generateFrom(module, path, pkg string) (map[string][]byte, error) {
+func generateFrom(module, path, pkg string, only []string) (map[string][]byte, error) {
 	if module != "" {
 		dir, err := moduleDir(module)
 		if err != nil {
@@ -63,7 +71,7 @@ func generateFrom(module, path, pkg string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the model: %w", err)
 	}
-	m, err := parseModel(text)
+	m, err := parseModel(text, only)
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", filepath.Base(path), err)
 	}

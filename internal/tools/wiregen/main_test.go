@@ -11,13 +11,18 @@ import (
 // The files in the tree are what the generator makes of the models today.
 func TestGeneratedFilesAreUpToDate(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ module, model, pkg string }{
-		{"github.com/aws/aws-sdk-go@v1.55.8", "models/apis/codedeploy/2014-10-06/api-2.json", "control"},
-		{"", "host.json", "host"},
+	const module = "github.com/aws/aws-sdk-go@v1.55.8"
+	const iamOperations = "CreateAccessKey,CreateUser,DeleteAccessKey,DeleteUser,DeleteUserPolicy,GetUser,GetUserPolicy,ListAccessKeys," +
+		"ListAttachedUserPolicies,ListGroupsForUser,ListUserPolicies,ListUserTags,ListUsers,PutUserPolicy,UpdateAccessKey"
+	for _, c := range []struct{ module, model, pkg, operations string }{
+		{module: module, model: "models/apis/codedeploy/2014-10-06/api-2.json", pkg: "control"},
+		{model: "host.json", pkg: "host"},
+		{module, "models/apis/iam/2010-05-08/api-2.json", "iam", iamOperations},
+		{module, "models/apis/sts/2011-06-15/api-2.json", "sts", "AssumeRole,GetCallerIdentity"},
 	} {
 		t.Run(c.pkg, func(t *testing.T) {
 			t.Parallel()
-			files, err := generateFrom(c.module, c.model, c.pkg)
+			files, err := generateFrom(c.module, c.model, c.pkg, split(c.operations))
 			if errors.Is(err, errNoModule) {
 				t.Skipf("needs the module with the public API models, from the module cache or the network: %v", err)
 			}
@@ -52,7 +57,7 @@ func TestModelsThatCannotBeHonouredAreRefused(t *testing.T) {
 		strings.Replace(head, `{},"shapes"`, `{"Do":{}},"shapes"`, 1) + `{}}`:                      "no input",
 		strings.Replace(head, `{},"shapes"`, `{"Do":{"input":{"shape":"A"}}},"shapes"`, 1) + `{}}`: "no structure",
 	} {
-		_, err := parseModel([]byte(text))
+		_, err := parseModel([]byte(text), nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want an error with %q", text, err, want)
 		}
@@ -62,7 +67,7 @@ func TestModelsThatCannotBeHonouredAreRefused(t *testing.T) {
 func TestTwoThingsNeverShareAName(t *testing.T) {
 	t.Parallel()
 	m, err := parseModel([]byte(`{"metadata":{"jsonVersion":"1.1","targetPrefix":"T"},"operations":{},"shapes":{
-		"Wait":{"type":"string","enum":["A_B","AB","Ab"]}}}`))
+		"Wait":{"type":"string","enum":["A_B","AB","Ab"]}}}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

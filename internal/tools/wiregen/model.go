@@ -13,6 +13,9 @@ import (
 type model struct {
 	Metadata struct {
 		ServiceID           string   `json:"serviceId"`
+		Protocol            string   `json:"protocol"`
+		APIVersion          string   `json:"apiVersion"`
+		XMLNamespace        string   `json:"xmlNamespace"`
 		JSONVersion         string   `json:"jsonVersion"`
 		EndpointPrefix      string   `json:"endpointPrefix"`
 		SigningName         string   `json:"signingName"`
@@ -24,15 +27,23 @@ type model struct {
 	Shapes     map[string]*shape     `json:"shapes"`
 }
 
+// query reports whether the model is one of the awsQuery protocol.
+func (m *model) query() bool { return m.Metadata.Protocol == "query" }
+
 type operation struct {
+	HTTP struct {
+		Method     string `json:"method"`
+		RequestURI string `json:"requestUri"`
+	} `json:"http"`
 	Input  *ref  `json:"input"`
 	Output *ref  `json:"output"`
 	Errors []ref `json:"errors"`
 }
 
 type ref struct {
-	Shape        string `json:"shape"`
-	LocationName string `json:"locationName"`
+	Shape         string `json:"shape"`
+	LocationName  string `json:"locationName"`
+	ResultWrapper string `json:"resultWrapper"`
 }
 
 type shape struct {
@@ -46,9 +57,11 @@ type shape struct {
 	Max       int      `json:"max"`
 	Pattern   string   `json:"pattern"`
 	Enum      []string `json:"enum"`
+	Flattened bool     `json:"flattened"`
 	Exception bool     `json:"exception"`
 	Error     struct {
-		HTTPStatusCode int `json:"httpStatusCode"`
+		Code           string `json:"code"`
+		HTTPStatusCode int    `json:"httpStatusCode"`
 	} `json:"error"`
 }
 
@@ -89,29 +102,29 @@ func (ms *members) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// parseModel reads a model and refuses what the generator does not know, so that nothing is left out in silence.
-func parseModel(text []byte) (*model, error) {
+// parseModel reads a model, or only the named operations of it with what they refer to, and refuses what the generator does not know, so that
+// nothing is left out in silence.
+func parseModel(text []byte, only []string) (*model, error) {
 	m := &model{}
 	if err := json.Unmarshal(text, m); err != nil {
 		return nil, err
 	}
-	if m.Metadata.JSONVersion != "1.1" || m.Metadata.TargetPrefix == "" {
-		return nil, errors.New("not a model of the awsJson1_1 protocol")
+	switch {
+	case m.query() && m.Metadata.APIVersion != "" && m.Metadata.XMLNamespace != "":
+	case !m.query() && m.Metadata.JSONVersion == "1.1" && m.Metadata.TargetPrefix != "":
+	default:
+		return nil, errors.New("not a model of the awsJson1_1 or the awsQuery protocol")
+	}
+	if err := m.keep(only); err != nil {
+		return nil, err
 	}
 	for _, name := range sortedNames(m.Operations) {
-		op := m.Operations[name]
-		if op.Input == nil {
-			return nil, fmt.Errorf("operation %s has no input", name)
+		if err := m.checkOperation(name, m.Operations[name]); err != nil {
+			return nil, err
 		}
-		refs := append([]ref{*op.Input}, op.Errors...)
-		if op.Output != nil {
-			refs = append(refs, *op.Output)
-		}
-		for _, r := range refs {
-			if s := m.Shapes[r.Shape]; s == nil || s.Type != "structure" {
-				return nil, fmt.Errorf("operation %s refers to %s, which is no structure", name, r.Shape)
-			}
-		}
+	}
+	if len(only) > 0 {
+		m.prune()
 	}
 	for _, name := range sortedNames(m.Shapes) {
 		if err := m.checkShape(m.Shapes[name]); err != nil {
@@ -119,6 +132,76 @@ func parseModel(text []byte) (*model, error) {
 		}
 	}
 	return m, nil
+}
+
+// keep drops all operations but the named ones; no names keep all.
+func (m *model) keep(only []string) error {
+	if len(only) == 0 {
+		return nil
+	}
+	kept := map[string]*operation{}
+	for _, name := range only {
+		op := m.Operations[name]
+		if op == nil {
+			return fmt.Errorf("operation %s does not exist", name)
+		}
+		kept[name] = op
+	}
+	m.Operations = kept
+	return nil
+}
+
+func (m *model) checkOperation(name string, op *operation) error {
+	if op.Input == nil {
+		return fmt.Errorf("operation %s has no input", name)
+	}
+	refs := append([]ref{*op.Input}, op.Errors...)
+	if op.Output != nil {
+		refs = append(refs, *op.Output)
+	}
+	for _, r := range refs {
+		if s := m.Shapes[r.Shape]; s == nil || s.Type != "structure" {
+			return fmt.Errorf("operation %s refers to %s, which is no structure", name, r.Shape)
+		}
+	}
+	if m.query() && op.Output != nil && op.Output.ResultWrapper != name+"Result" {
+		return fmt.Errorf("operation %s wraps its result in %q, and only %sResult is supported", name, op.Output.ResultWrapper, name)
+	}
+	return nil
+}
+
+// prune drops the shapes that no operation needs. What an exception holds beside its message is never sent, so its members are not needed.
+func (m *model) prune() {
+	kept := map[string]*shape{}
+	var visit func(string)
+	visit = func(name string) {
+		s := m.Shapes[name]
+		if s == nil || kept[name] != nil {
+			return
+		}
+		kept[name] = s
+		if s.Exception {
+			s.Members = nil
+		}
+		for _, mem := range s.Members {
+			visit(mem.Shape)
+		}
+		for _, r := range []*ref{s.Member, s.Key, s.Value} {
+			if r != nil {
+				visit(r.Shape)
+			}
+		}
+	}
+	for _, op := range m.Operations {
+		visit(op.Input.Shape)
+		if op.Output != nil {
+			visit(op.Output.Shape)
+		}
+		for _, e := range op.Errors {
+			visit(e.Shape)
+		}
+	}
+	m.Shapes = kept
 }
 
 func (m *model) checkShape(s *shape) error {
@@ -149,13 +232,27 @@ func (m *model) checkShape(s *shape) error {
 			return errors.New("refers to a shape that does not exist")
 		}
 	}
-	if s.Type != "string" && s.Type != "list" && s.Type != "map" && (s.Min != 0 || s.Max != 0) {
+	if s.Type != "string" && s.Type != "list" && s.Type != "map" && (s.Type != "integer" || !m.query()) && (s.Min != 0 || s.Max != 0) {
 		return fmt.Errorf("min and max of a %s are not supported", s.Type)
+	}
+	if m.query() && (s.Flattened || s.Type == "map") {
+		return errors.New("flattened lists and maps are not supported in the awsQuery protocol")
+	}
+	if m.query() && s.Pattern != "" {
+		s.Pattern = whole(s.Pattern)
 	}
 	if _, err := regexp.Compile(s.Pattern); err != nil {
 		return fmt.Errorf("pattern: %w", err)
 	}
 	return nil
+}
+
+// unicodeEscape is a character in the patterns of the query models: four digits, or the ends of the planes above the first one.
+var unicodeEscape = regexp.MustCompile(`\\u(10FFFF|10000|[0-9A-Fa-f]{4})`)
+
+// whole rewrites a pattern of a query model, which is meant to match whole values and escapes characters as Java does.
+func whole(pattern string) string {
+	return "^(?:" + unicodeEscape.ReplaceAllString(pattern, `\x{$1}`) + ")$"
 }
 
 // constrained reports whether a value of the shape can break a constraint, itself or further inside.

@@ -104,6 +104,9 @@ func (g *generator) checkMember(b *strings.Builder, m member, required bool) {
 		if required {
 			fmt.Fprintf(b, "c.Presence(%q, %q, %s != nil)\n", m.wireName(), m.Shape, field)
 		}
+		if s.Type == "integer" && (s.Min != 0 || s.Max != 0) {
+			fmt.Fprintf(b, "wire.Between(c, %q, %s, wire.Range{Shape: %q, Min: %d, Max: %d})\n", m.wireName(), field, m.Shape, s.Min, s.Max)
+		}
 	}
 }
 

@@ -36,11 +36,7 @@ func TestAHostOfTheOfficialAgentIsTakenOver(t *testing.T) {
 	b.write(filepath.Join(b.host, "www/data/the-users"), "u")
 	b.write(filepath.Join(b.host, "kept"), "its line was not finished")
 
-	dir, err := rootdir.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
+	dir := openRoot(t, root)
 	marked, found, err := dir.Marked("g", rootdir.LastSuccessful)
 	if err != nil || !found || marked.Path() != old {
 		t.Errorf("the last successful installation is %v, %t, %v", marked, found, err)
@@ -59,11 +55,7 @@ func TestTheOfficialAgentCanTakeOver(t *testing.T) {
 	b := newBench(t, map[string]string{"f": "1", "sub.d/g": "1", "l": "-> f"})
 	b.installer.Runner = &recorder{}
 	root := filepath.Join(b.dir, "deployment-root")
-	dir, err := rootdir.Open(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
+	dir := openRoot(t, root)
 	b.installer.Dir = dir.Instructions()
 	if err := b.install(whole+`permissions:
   - object: HOST/www
@@ -95,6 +87,20 @@ func TestTheOfficialAgentCanTakeOver(t *testing.T) {
 	if got := strings.ReplaceAll(strings.Join(rules, " "), b.dir, ""); got != `'/host/www/sub\.d/g' /host/www/f` {
 		t.Errorf("the rules to drop are %s", got)
 	}
+}
+
+func openRoot(t *testing.T, path string) *rootdir.Dir {
+	t.Helper()
+	dir, err := rootdir.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := dir.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func (b *bench) wantBytes(name, want string) {

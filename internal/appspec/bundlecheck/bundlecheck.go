@@ -16,6 +16,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"crossfade/internal/appspec"
 )
@@ -74,7 +75,7 @@ func (c *check) source(f appspec.File) error {
 
 // missing also holds when something above the path is a file.
 func missing(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || (err != nil && strings.Contains(err.Error(), "not a directory"))
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // near is a hint to what the bundle has in another spelling.

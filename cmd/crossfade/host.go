@@ -73,17 +73,22 @@ type hostFile struct {
 func newHostAddCommand() *cobra.Command {
 	var at reach
 	var tags []string
-	var out, output string
+	var out, output, identity string
 	c := &cobra.Command{
 		Use: "add NAME", Short: "Make a registered host and the file that its agent needs", Args: cobra.ExactArgs(1),
 		Long: `Make a host in one go: register an on-premises instance with its tags under an identity of its own, give it an access key, and write the
 official on-premises file, which either agent reads (mode 0600; it holds the host's secret, which is not shown again).
+
+An agent on an EC2 instance that is to be known by its instance, as those of Auto Scaling groups are, gets --identity with the instance's ARN.
 
 ` + reachHelp,
 		Example: `  crossfade host add web-1 --tag Environment=blue --out web-1.yml
   crossfade host add web-2 --tag Environment=green --tag crossfade:address=10.0.0.7:8080 --out web-2.yml --endpoint https://deploy.example.com`,
 		RunE: func(c *cobra.Command, args []string) error {
 			in := operator.AddHostInput{Name: &args[0]}
+			if identity != "" {
+				in.Identity = &identity
+			}
 			var err error
 			if in.Tags, err = parseTags(tags); err != nil {
 				return err
@@ -111,6 +116,7 @@ official on-premises file, which either agent reads (mode 0600; it holds the hos
 	}
 	at.addFlags(c)
 	c.Flags().StringArrayVar(&tags, "tag", nil, "Key=Value; may be given several times")
+	c.Flags().StringVar(&identity, "identity", "", "ARN of the EC2 instance that the host is (default: an identity made of the name)")
 	c.Flags().StringVar(&out, "out", "", "file to write; must not exist (required)")
 	cobra.CheckErr(c.MarkFlagRequired("out"))
 	addOutputFlag(c, &output)

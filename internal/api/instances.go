@@ -21,6 +21,7 @@ const (
 
 var (
 	ec2IDPattern      = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+	ec2ARNPattern     = regexp.MustCompile(`^arn:[a-z-]+:ec2:[a-z0-9-]+:[0-9]{12}:instance/i-[0-9a-f]{8,17}$`)
 	userARNPattern    = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:user/[\x21-\x7e]{1,512}$`)
 	sessionARNPattern = regexp.MustCompile(`^arn:[a-z-]+:sts::[0-9]{12}:assumed-role/[\x21-\x2e\x30-\x7e]{1,64}/[\x21-\x2e\x30-\x7e]{2,64}$`)
 )
@@ -71,7 +72,26 @@ func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *control.Re
 	if err := p.err(); err != nil {
 		return err
 	}
-	name := *in.InstanceName
+	return s.register(ctx, account, *in.InstanceName, user, session)
+}
+
+// RegisterEC2Host registers an instance whose agent takes itself for an EC2 instance: its identity is the instance's ARN. CodeDeploy has no such
+// operation, because it finds EC2 instances without registration; the control API of AWS can't say it. The account in the ARN is that of the machine
+// and need not be the caller's.
+func (s *Service) RegisterEC2Host(ctx context.Context, name, identity string) error {
+	p := s.check("RegisterOnPremisesInstance", &control.RegisterOnPremisesInstanceInput{InstanceName: &name})
+	p.instanceName(&name)
+	if !ec2ARNPattern.MatchString(identity) {
+		p.add(control.InvalidIamUserArnException, "The identity %s is not the ARN of an EC2 instance, as in arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0.", quote(identity))
+	}
+	if err := p.err(); err != nil {
+		return err
+	}
+	return s.register(ctx, s.account(ctx), name, identity, "")
+}
+
+// register stores an instance under one of the two identities.
+func (s *Service) register(ctx context.Context, account, name, user, session string) error {
 	err := s.cfg.Store.RegisterInstance(ctx, deploy.Instance{
 		Account: account, Name: name, IAMUserARN: user, IAMSessionARN: session, RegisteredAt: s.now(),
 		ARN: fmt.Sprintf("arn:aws:codedeploy:%s:%s:instance/%s_%s", s.cfg.Region, account, name, s.cfg.IDs.Letters(10)),

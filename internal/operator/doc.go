@@ -29,13 +29,15 @@ const (
 type AddHostInput struct {
 	Name *string       `json:"name,omitzero"`
 	Tags []control.Tag `json:"tags,omitzero"`
+	// Identity is the ARN of an EC2 instance, for a host whose agent takes itself for that instance. Nil or empty: an identity is made of the name.
+	Identity *string `json:"identity,omitzero"`
 }
 
 // AddHostOutput is the new host's identity. The secret is shown here and never again.
 type AddHostOutput struct {
 	Name            *string `json:"name,omitzero"`
-	ARN             *string `json:"arn,omitzero"` // of the registered instance
-	IAMUserARN      *string `json:"iamUserArn,omitzero"`
+	ARN             *string `json:"arn,omitzero"`        // of the registered instance
+	IAMUserARN      *string `json:"iamUserArn,omitzero"` // the identity, as the on-premises configuration file calls it
 	AccessKeyID     *string `json:"accessKeyId,omitzero"`
 	SecretAccessKey *string `json:"secretAccessKey,omitzero"`
 	Region          *string `json:"region,omitzero"`

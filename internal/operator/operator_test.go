@@ -19,12 +19,13 @@ import (
 
 // registry is the control API's registration and the keys, in memory.
 type registry struct {
-	instances map[string][]control.Tag
-	keys      map[string]auth.Record
-	made      int
-	failTags  error
-	failKeys  error
-	tokens    map[string]string
+	instances  map[string][]control.Tag
+	keys       map[string]auth.Record
+	made       int
+	failTags   error
+	failKeys   error
+	tokens     map[string]string
+	identities map[string]string // of those that are EC2 instances
 }
 
 func (r *registry) AddGitHubAccountToken(_ context.Context, name, token string) error {
@@ -43,6 +44,11 @@ func (r *registry) RegisterOnPremisesInstance(_ context.Context, in *control.Reg
 	return nil
 }
 
+func (r *registry) RegisterEC2Host(ctx context.Context, name, identity string) error {
+	r.identities[name] = identity
+	return r.RegisterOnPremisesInstance(ctx, &control.RegisterOnPremisesInstanceInput{InstanceName: &name})
+}
+
 func (r *registry) AddTagsToOnPremisesInstances(_ context.Context, in *control.AddTagsToOnPremisesInstancesInput) error {
 	if r.failTags != nil {
 		return r.failTags
@@ -52,7 +58,14 @@ func (r *registry) AddTagsToOnPremisesInstances(_ context.Context, in *control.A
 }
 
 func (r *registry) GetOnPremisesInstance(_ context.Context, in *control.GetOnPremisesInstanceInput) (*control.GetOnPremisesInstanceOutput, error) {
-	return &control.GetOnPremisesInstanceOutput{InstanceInfo: &control.InstanceInfo{InstanceArn: new("arn:instance/" + *in.InstanceName)}}, nil
+	if _, ok := r.instances[*in.InstanceName]; !ok {
+		return nil, wire.Errorf(control.InstanceNotRegisteredException, "No instance is registered under the name %s.", *in.InstanceName)
+	}
+	info := &control.InstanceInfo{InstanceArn: new("arn:instance/" + *in.InstanceName)}
+	if identity := r.identities[*in.InstanceName]; identity != "" {
+		info.IamUserArn = &identity
+	}
+	return &control.GetOnPremisesInstanceOutput{InstanceInfo: info}, nil
 }
 
 func (r *registry) DeregisterOnPremisesInstance(_ context.Context, in *control.DeregisterOnPremisesInstanceInput) error {
@@ -107,7 +120,7 @@ func serve(t *testing.T, r *registry) *Client {
 }
 
 func empty() *registry {
-	return &registry{instances: map[string][]control.Tag{}, keys: map[string]auth.Record{}, tokens: map[string]string{}}
+	return &registry{instances: map[string][]control.Tag{}, keys: map[string]auth.Record{}, tokens: map[string]string{}, identities: map[string]string{}}
 }
 
 func TestAHostIsMadeAndTakenAway(t *testing.T) {
@@ -201,5 +214,20 @@ func TestAGitHubTokenIsKept(t *testing.T) {
 	var refused *Refusal
 	if err := c.AddGitHubToken(t.Context(), AddGitHubTokenInput{}); !errors.As(err, &refused) || refused.Code != "GitHubAccountTokenNameRequiredException" {
 		t.Errorf("without a name: %v", err)
+	}
+}
+
+// TestAHostMayBeAnEC2Instance holds that the key of such a host is its instance's, and ends with it.
+func TestAHostMayBeAnEC2Instance(t *testing.T) {
+	t.Parallel()
+	r := empty()
+	c := serve(t, r)
+	const identity = "arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0"
+	out, err := c.AddHost(t.Context(), AddHostInput{Name: new("web"), Identity: new(identity)})
+	if err != nil || *out.IAMUserARN != identity || r.keys[*out.AccessKeyID].Principal != (auth.Principal{ARN: identity, Account: "000000000000", Kind: auth.Host}) {
+		t.Fatalf("added %+v with keys %+v, %v", out, r.keys, err)
+	}
+	if err := c.RemoveHost(t.Context(), RemoveHostInput{Name: new("web")}); err != nil || len(r.keys) > 0 || len(r.instances) > 0 {
+		t.Errorf("after the removal: keys %+v, instances %v, %v", r.keys, r.instances, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 
 	"crossfade/internal/api"
@@ -19,6 +20,7 @@ import (
 // Instances is the part of the control API that registers instances.
 type Instances interface {
 	RegisterOnPremisesInstance(ctx context.Context, in *control.RegisterOnPremisesInstanceInput) error
+	RegisterEC2Host(ctx context.Context, name, identity string) error
 	AddTagsToOnPremisesInstances(ctx context.Context, in *control.AddTagsToOnPremisesInstancesInput) error
 	GetOnPremisesInstance(ctx context.Context, in *control.GetOnPremisesInstanceInput) (*control.GetOnPremisesInstanceOutput, error)
 	DeregisterOnPremisesInstance(ctx context.Context, in *control.DeregisterOnPremisesInstanceInput) error
@@ -85,6 +87,12 @@ func (s *Service) AddGitHubToken(ctx context.Context, in *AddGitHubTokenInput) e
 // userOf is the identity of a host. A name may have characters that an ARN may not.
 func userOf(account, name string) string { return auth.UserARN(account, "host/"+url.PathEscape(name)) }
 
+// isEC2 reports whether an identity is that of an EC2 instance. Keys of users are not a host's to take along: they may be used elsewhere.
+func isEC2(identity string) bool {
+	parts := strings.SplitN(identity, ":", 6)
+	return len(parts) == 6 && parts[2] == "ec2"
+}
+
 // AddHost registers an instance under an identity of its own, tags it, and gives it the only access key of that identity.
 func (s *Service) AddHost(ctx context.Context, in *AddHostInput) (*AddHostOutput, error) {
 	caller, ok := auth.FromContext(ctx)
@@ -92,7 +100,13 @@ func (s *Service) AddHost(ctx context.Context, in *AddHostInput) (*AddHostOutput
 		return nil, errors.New("add a host without a caller")
 	}
 	user := userOf(caller.Account, *in.Name)
-	err := s.Instances.RegisterOnPremisesInstance(ctx, &control.RegisterOnPremisesInstanceInput{InstanceName: in.Name, IamUserArn: &user})
+	var err error
+	if in.Identity != nil && *in.Identity != "" {
+		user = *in.Identity
+		err = s.Instances.RegisterEC2Host(ctx, *in.Name, user)
+	} else {
+		err = s.Instances.RegisterOnPremisesInstance(ctx, &control.RegisterOnPremisesInstanceInput{InstanceName: in.Name, IamUserArn: &user})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +153,21 @@ func (s *Service) RemoveHost(ctx context.Context, in *RemoveHostInput) error {
 	if !ok {
 		return errors.New("remove a host without a caller")
 	}
-	if err := s.deleteKeys(ctx, caller.Account, userOf(caller.Account, *in.Name)); err != nil {
+	users := []string{userOf(caller.Account, *in.Name)}
+	// A host with the identity of an EC2 instance has its keys under that one.
+	registered, err := s.Instances.GetOnPremisesInstance(ctx, &control.GetOnPremisesInstanceInput{InstanceName: in.Name})
+	var refused *wire.Error
+	switch {
+	case errors.As(err, &refused):
+	case err != nil:
 		return err
+	case registered.InstanceInfo.IamUserArn != nil && isEC2(*registered.InstanceInfo.IamUserArn):
+		users = append(users, *registered.InstanceInfo.IamUserArn)
+	}
+	for _, user := range users {
+		if err := s.deleteKeys(ctx, caller.Account, user); err != nil {
+			return err
+		}
 	}
 	return s.Instances.DeregisterOnPremisesInstance(ctx, &control.DeregisterOnPremisesInstanceInput{InstanceName: in.Name})
 }

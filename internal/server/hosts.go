@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"crossfade/internal/auth"
 	"crossfade/internal/deploy"
+	"crossfade/internal/fleet/autoscaling"
 	"crossfade/internal/policy"
 	"crossfade/internal/revision"
 	"crossfade/internal/store"
@@ -35,9 +38,13 @@ func (h hosts) MayRead(ctx context.Context, arn, bucket, key string) (bool, erro
 	if err != nil {
 		return false, err
 	}
-	targets, err := h.store.UnfinishedTargets(ctx, i.Account, i.Name)
-	if err != nil {
-		return false, err
+	var targets []deploy.Target
+	for _, name := range namesOf(i) {
+		found, err := h.store.UnfinishedTargets(ctx, i.Account, name)
+		if err != nil {
+			return false, err
+		}
+		targets = append(targets, found...)
 	}
 	for _, t := range targets {
 		if t.Host != arn {
@@ -52,6 +59,20 @@ func (h hosts) MayRead(ctx context.Context, arn, bucket, key string) (bool, erro
 		}
 	}
 	return false, nil
+}
+
+// namesOf are the names under which a registered host takes part in deployments: its own, and in Auto Scaling groups of AWS that of the EC2 instance
+// that its tag or its identity says it is.
+func namesOf(i deploy.Instance) []string {
+	names := []string{i.Name}
+	if id := i.Tags[autoscaling.InstanceTag]; id != "" {
+		names = append(names, id)
+	}
+	if _, id, ok := strings.Cut(i.Host(), ":instance/"); ok {
+		names = append(names, id)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // bundleOf is where hosts get a deployment's revision.

@@ -33,7 +33,6 @@ const maxTokenInput = 64 << 10
 
 // readJoinToken reads a join token that is given by itself, as @file, or as - for standard input.
 func readJoinToken(given string, in io.Reader) (join.Token, error) {
-	text := given
 	file, isFile := strings.CutPrefix(given, "@")
 	switch {
 	case given == "-":
@@ -51,8 +50,7 @@ func readJoinToken(given string, in io.Reader) (join.Token, error) {
 	if err != nil {
 		return join.Token{}, fmt.Errorf("read the join token: %w", err)
 	}
-	text = string(content)
-	return join.ParseToken(text)
+	return join.ParseToken(string(content))
 }
 
 func newAgentEnrollCommand() *cobra.Command {

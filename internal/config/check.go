@@ -59,6 +59,9 @@ func (c Config) check() *problem {
 	if p := c.Notifications.check(); p != nil {
 		return p
 	}
+	if p := c.Identity.check(c.Account); p != nil {
+		return p
+	}
 	return c.checkTransport()
 }
 

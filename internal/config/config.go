@@ -30,6 +30,7 @@ type Config struct {
 	Alarms            Alarms        `koanf:"alarms"`
 	Notifications     Notifications `koanf:"notifications"`
 	Fleets            []Fleet       `koanf:"fleets"`
+	Identity          Identity      `koanf:"identity"`
 	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
 }
 

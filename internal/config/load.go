@@ -173,6 +173,7 @@ func (l layer) decode(c *Config) error {
 	}
 	c.Alarms.replace(l.values.Exists)
 	c.Notifications.replace(l.values.Exists)
+	c.Identity.replace(l.values.Exists)
 	var seen mapstructure.Metadata
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: c, TagName: "koanf", Metadata: &seen, WeaklyTypedInput: !l.strict, DecodeHook: decodeDuration,

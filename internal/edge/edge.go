@@ -18,6 +18,7 @@ import (
 
 	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
+	"crossfade/internal/awsquery"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire"
 )
@@ -51,9 +52,10 @@ type Read struct {
 // Observe is told of every answered call, for metrics.
 type Observe func(service, operation, code string, took time.Duration)
 
-// Config is what an Edge needs. All of it but Reads is required.
+// Config is what an Edge needs. All of it but Query and Reads is required.
 type Config struct {
 	JSON    *awsjson.Handler
+	Query   *awsquery.Handler
 	Objects Objects
 	// Pages are the paths that need no signature: /healthz, /readyz, /metrics, and GET / for agents that look whether anybody is there.
 	Pages map[string]http.Handler
@@ -106,6 +108,8 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ok && r.Method == http.MethodGet && r.Header.Get("X-Amz-Target") == "" && !c.signedForS3():
 		c.read(read)
+	case e.cfg.Query != nil && c.looksLikeQuery():
+		c.query()
 	case r.Header.Get("X-Amz-Target") != "" || !c.looksLikeS3():
 		c.json()
 	default:
@@ -321,11 +325,12 @@ func (c *call) done() {
 		"from", c.r.RemoteAddr, "service", c.service, "operation", c.operation, "decision", decision, "code", c.code)
 }
 
-// changesSomething reports whether an operation of a JSON service may change what is stored. The agents' own reports are progress, which the
-// journal keeps.
+// changesSomething reports whether an operation of a JSON or a query service may change what is stored, or gives out credentials. The agents' own
+// reports are progress, which the journal keeps.
 func changesSomething(service, operation string) bool {
-	if service != auth.ServiceControl && service != auth.ServiceOperator {
-		return false
+	switch service {
+	case auth.ServiceControl, auth.ServiceOperator, auth.ServiceIdentities, auth.ServiceSessions:
+		return !auth.Reads(operation)
 	}
-	return !auth.Reads(operation)
+	return false
 }

@@ -13,6 +13,7 @@ import (
 	"crossfade/internal/edge"
 	"crossfade/internal/engine"
 	"crossfade/internal/hostapi"
+	"crossfade/internal/iam"
 	"crossfade/internal/operator"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/store/sqlite"
@@ -73,6 +74,10 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if s.root, err = keys.EnsureRoot(ctx, o.Config.Account, o.Root); err != nil {
 		return err
 	}
+	identity, err := openIdentity(o, database, keys)
+	if err != nil {
+		return err
+	}
 	router, err := builtin.New(ctx, s.balancer, sqlite.Registrations[builtin.Registration](database), o.Log.With("part", "traffic"))
 	if err != nil {
 		return err
@@ -109,7 +114,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.stops = append(s.stops, s.engine.Stop)
-	decide := &auth.Authorizer{Policies: noPolicies{}, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
+	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
 	services, authorize, err := s.services(ctx, o, decide, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds})
 	if err != nil {
 		return err
@@ -117,7 +122,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
-	return s.front(o, metrics, keys, services, authorize, decide, revisions.objects, tells.reads())
+	return s.front(o, metrics, keys, identity, services, authorize, decide, revisions.objects, tells.reads())
 }
 
 // services makes what the endpoint answers to in JSON.
@@ -156,23 +161,30 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 }
 
 // front makes the endpoint.
-func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, services []wire.Service, authorize authorizer, decide *auth.Authorizer, objects edge.Objects, reads map[string]edge.Read) error {
+func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, identity *iam.Service, services []wire.Service, authorize authorizer, decide *auth.Authorizer, objects edge.Objects, reads map[string]edge.Read) error {
 	codec, err := awsjson.New(awsjson.Config{
 		Services: services, Log: o.Log.With("part", "api"), NewRequestID: identifiers{}.UUID, Authorize: authorize, Explain: explain,
 	})
 	if err != nil {
 		return err
 	}
-	names := []string{sigv4.ServiceS3}
+	query, err := identityCodec(identity, decide, o.Log)
+	if err != nil {
+		return err
+	}
+	names := []string{sigv4.ServiceS3, auth.ServiceIdentities, auth.ServiceSessions}
 	for _, service := range services {
 		names = append(names, service.SigningNames...)
 	}
 	s.edge = edge.New(edge.Config{
-		JSON: codec, Objects: objects, Reads: reads, Authorize: decide.Authorize,
+		JSON: codec, Query: query, Objects: objects, Reads: reads, Authorize: decide.Authorize,
 		Pages: map[string]http.Handler{
 			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front),
 		},
-		Verifier:   &sigv4.Verifier{Region: o.Config.Region, Services: names, Keys: keys, Now: o.Now},
+		Verifier: &sigv4.Verifier{
+			Region: o.Config.Region, Services: names, Keys: identity, Now: o.Now, QueryServices: []string{auth.ServiceSessions},
+			OtherRegions: map[string][]string{auth.ServiceIdentities: {globalRegion}, auth.ServiceSessions: {globalRegion}},
+		},
 		Principals: keys, NewRequestID: identifiers{}.UUID, Log: o.Log.With("part", "edge"),
 		Observe: func(service, operation, code string, took time.Duration) {
 			metrics.Request(service, operation, code, took)

@@ -10,7 +10,6 @@ import (
 	"crossfade/internal/auth"
 	"crossfade/internal/deploy"
 	"crossfade/internal/fleet/autoscaling"
-	"crossfade/internal/policy"
 	"crossfade/internal/revision"
 	"crossfade/internal/store"
 )
@@ -87,9 +86,3 @@ func bundleOf(spec deploy.Spec) (bucket, key string) {
 		return "", ""
 	}
 }
-
-// noPolicies has no users, and so no policies.
-type noPolicies struct{}
-
-// Policies implements auth.Policies.
-func (noPolicies) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }

@@ -26,9 +26,14 @@ type Keys interface {
 	Secret(ctx context.Context, accessKeyID, sessionToken string) (secret string, err error)
 }
 
-// Verifier judges signatures. All members are required.
+// Verifier judges signatures. All members are required but those that say otherwise.
 type Verifier struct {
 	Region string
+	// OtherRegions are those that a service's requests may be signed for beside Region, by signing name: SDKs sign for a global service as if it were
+	// in us-east-1, wherever the endpoint is. May be nil.
+	OtherRegions map[string][]string
+	// QueryServices are the services beside S3 whose requests may be signed in the query. May be nil.
+	QueryServices []string
 	// Services are the signing names that the endpoint answers to.
 	Services []string
 	Keys     Keys
@@ -54,8 +59,8 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Ve
 	if err != nil {
 		return refused, err
 	}
-	if c.Presigned && c.Service != ServiceS3 {
-		return refused, refuse(MissingAuthenticationToken, "AccessDenied", "Only S3 requests may be signed in the query; send the signature in the Authorization header.")
+	if c.Presigned && c.Service != ServiceS3 && !slices.Contains(v.QueryServices, c.Service) {
+		return refused, refuse(MissingAuthenticationToken, "AccessDenied", "Requests to %q may not be signed in the query; send the signature in the Authorization header.", clip(c.Service))
 	}
 	secret, err := v.Keys.Secret(ctx, c.AccessKeyID, c.SessionToken)
 	switch {
@@ -100,7 +105,7 @@ func (v *Verifier) checkScope(c Claim) error {
 	switch {
 	case !slices.Contains(v.Services, c.Service):
 		return wrong("Credential should be scoped to one of the services %s, not %q.", strings.Join(v.Services, ", "), clip(c.Service))
-	case c.Region != v.Region:
+	case c.Region != v.Region && !slices.Contains(v.OtherRegions[c.Service], c.Region):
 		return wrong("Credential should be scoped to region %s, not %q.", v.Region, clip(c.Region))
 	case c.Date != c.At.UTC().Format(dateFormat):
 		return wrong("Date in Credential scope does not match the date of the request: %s is not %s.", c.Date, c.At.UTC().Format(dateFormat))

@@ -73,6 +73,14 @@ func (g *generator) checkMember(b *strings.Builder, m member, required bool) {
 		if !g.constrained(m.Shape) {
 			text = fmt.Sprintf("&wire.Text{Shape: %q}", m.Shape)
 		}
+		if g.query() && required {
+			// In this protocol an empty string is there, as the empty value of a tag is; the constraints say whether it may be empty.
+			fmt.Fprintf(b, "c.Presence(%q, %q, %s != nil)\n", m.wireName(), m.Shape, field)
+			required = false
+			if !g.constrained(m.Shape) {
+				return
+			}
+		}
 		fmt.Fprintf(b, "wire.String(c, %q, %s, %t, %s)\n", m.wireName(), field, required, text)
 	case "list", "map":
 		size := fmt.Sprintf("wire.Size{Shape: %q", m.Shape)

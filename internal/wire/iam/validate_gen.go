@@ -18,7 +18,8 @@ func (s *CreateAccessKeyRequest) Validate() []wire.Violation {
 
 func (s *CreateUserRequest) check(c *wire.Check) {
 	wire.String(c, "Path", s.Path, false, &pathTypeText)
-	wire.String(c, "UserName", s.UserName, true, &userNameTypeText)
+	c.Presence("UserName", "userNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &userNameTypeText)
 	wire.String(c, "PermissionsBoundary", s.PermissionsBoundary, false, &arnTypeText)
 	if c.Length("Tags", len(s.Tags), s.Tags != nil, wire.Size{Shape: "tagListType", Max: 50}) {
 		c.Enter("Tags")
@@ -41,7 +42,8 @@ func (s *CreateUserRequest) Validate() []wire.Violation {
 
 func (s *DeleteAccessKeyRequest) check(c *wire.Check) {
 	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
-	wire.String(c, "AccessKeyId", s.AccessKeyId, true, &accessKeyIdTypeText)
+	c.Presence("AccessKeyId", "accessKeyIdType", s.AccessKeyId != nil)
+	wire.String(c, "AccessKeyId", s.AccessKeyId, false, &accessKeyIdTypeText)
 }
 
 // Validate implements wire.Input.
@@ -52,8 +54,10 @@ func (s *DeleteAccessKeyRequest) Validate() []wire.Violation {
 }
 
 func (s *DeleteUserPolicyRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
-	wire.String(c, "PolicyName", s.PolicyName, true, &policyNameTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
+	c.Presence("PolicyName", "policyNameType", s.PolicyName != nil)
+	wire.String(c, "PolicyName", s.PolicyName, false, &policyNameTypeText)
 }
 
 // Validate implements wire.Input.
@@ -64,7 +68,8 @@ func (s *DeleteUserPolicyRequest) Validate() []wire.Violation {
 }
 
 func (s *DeleteUserRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
 }
 
 // Validate implements wire.Input.
@@ -75,8 +80,10 @@ func (s *DeleteUserRequest) Validate() []wire.Violation {
 }
 
 func (s *GetUserPolicyRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
-	wire.String(c, "PolicyName", s.PolicyName, true, &policyNameTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
+	c.Presence("PolicyName", "policyNameType", s.PolicyName != nil)
+	wire.String(c, "PolicyName", s.PolicyName, false, &policyNameTypeText)
 }
 
 // Validate implements wire.Input.
@@ -111,7 +118,8 @@ func (s *ListAccessKeysRequest) Validate() []wire.Violation {
 }
 
 func (s *ListAttachedUserPoliciesRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &userNameTypeText)
+	c.Presence("UserName", "userNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &userNameTypeText)
 	wire.String(c, "PathPrefix", s.PathPrefix, false, &policyPathTypeText)
 	wire.String(c, "Marker", s.Marker, false, &markerTypeText)
 	wire.Between(c, "MaxItems", s.MaxItems, wire.Range{Shape: "maxItemsType", Min: 1, Max: 1000})
@@ -125,7 +133,8 @@ func (s *ListAttachedUserPoliciesRequest) Validate() []wire.Violation {
 }
 
 func (s *ListGroupsForUserRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
 	wire.String(c, "Marker", s.Marker, false, &markerTypeText)
 	wire.Between(c, "MaxItems", s.MaxItems, wire.Range{Shape: "maxItemsType", Min: 1, Max: 1000})
 }
@@ -138,7 +147,8 @@ func (s *ListGroupsForUserRequest) Validate() []wire.Violation {
 }
 
 func (s *ListUserPoliciesRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
 	wire.String(c, "Marker", s.Marker, false, &markerTypeText)
 	wire.Between(c, "MaxItems", s.MaxItems, wire.Range{Shape: "maxItemsType", Min: 1, Max: 1000})
 }
@@ -151,7 +161,8 @@ func (s *ListUserPoliciesRequest) Validate() []wire.Violation {
 }
 
 func (s *ListUserTagsRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
 	wire.String(c, "Marker", s.Marker, false, &markerTypeText)
 	wire.Between(c, "MaxItems", s.MaxItems, wire.Range{Shape: "maxItemsType", Min: 1, Max: 1000})
 }
@@ -177,9 +188,12 @@ func (s *ListUsersRequest) Validate() []wire.Violation {
 }
 
 func (s *PutUserPolicyRequest) check(c *wire.Check) {
-	wire.String(c, "UserName", s.UserName, true, &existingUserNameTypeText)
-	wire.String(c, "PolicyName", s.PolicyName, true, &policyNameTypeText)
-	wire.String(c, "PolicyDocument", s.PolicyDocument, true, &policyDocumentTypeText)
+	c.Presence("UserName", "existingUserNameType", s.UserName != nil)
+	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
+	c.Presence("PolicyName", "policyNameType", s.PolicyName != nil)
+	wire.String(c, "PolicyName", s.PolicyName, false, &policyNameTypeText)
+	c.Presence("PolicyDocument", "policyDocumentType", s.PolicyDocument != nil)
+	wire.String(c, "PolicyDocument", s.PolicyDocument, false, &policyDocumentTypeText)
 }
 
 // Validate implements wire.Input.
@@ -190,14 +204,18 @@ func (s *PutUserPolicyRequest) Validate() []wire.Violation {
 }
 
 func (s *Tag) check(c *wire.Check) {
-	wire.String(c, "Key", s.Key, true, &tagKeyTypeText)
-	wire.String(c, "Value", s.Value, true, &tagValueTypeText)
+	c.Presence("Key", "tagKeyType", s.Key != nil)
+	wire.String(c, "Key", s.Key, false, &tagKeyTypeText)
+	c.Presence("Value", "tagValueType", s.Value != nil)
+	wire.String(c, "Value", s.Value, false, &tagValueTypeText)
 }
 
 func (s *UpdateAccessKeyRequest) check(c *wire.Check) {
 	wire.String(c, "UserName", s.UserName, false, &existingUserNameTypeText)
-	wire.String(c, "AccessKeyId", s.AccessKeyId, true, &accessKeyIdTypeText)
-	wire.String(c, "Status", s.Status, true, &statusTypeText)
+	c.Presence("AccessKeyId", "accessKeyIdType", s.AccessKeyId != nil)
+	wire.String(c, "AccessKeyId", s.AccessKeyId, false, &accessKeyIdTypeText)
+	c.Presence("Status", "statusType", s.Status != nil)
+	wire.String(c, "Status", s.Status, false, &statusTypeText)
 }
 
 // Validate implements wire.Input.

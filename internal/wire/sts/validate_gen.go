@@ -6,8 +6,10 @@ import "regexp"
 import "crossfade/internal/wire"
 
 func (s *AssumeRoleRequest) check(c *wire.Check) {
-	wire.String(c, "RoleArn", s.RoleArn, true, &arnTypeText)
-	wire.String(c, "RoleSessionName", s.RoleSessionName, true, &roleSessionNameTypeText)
+	c.Presence("RoleArn", "arnType", s.RoleArn != nil)
+	wire.String(c, "RoleArn", s.RoleArn, false, &arnTypeText)
+	c.Presence("RoleSessionName", "roleSessionNameType", s.RoleSessionName != nil)
+	wire.String(c, "RoleSessionName", s.RoleSessionName, false, &roleSessionNameTypeText)
 	if c.Length("PolicyArns", len(s.PolicyArns), s.PolicyArns != nil, wire.Size{Shape: "policyDescriptorListType"}) {
 		c.Enter("PolicyArns")
 		for i0 := range s.PolicyArns {
@@ -77,8 +79,10 @@ func (s *ProvidedContext) check(c *wire.Check) {
 }
 
 func (s *Tag) check(c *wire.Check) {
-	wire.String(c, "Key", s.Key, true, &tagKeyTypeText)
-	wire.String(c, "Value", s.Value, true, &tagValueTypeText)
+	c.Presence("Key", "tagKeyType", s.Key != nil)
+	wire.String(c, "Key", s.Key, false, &tagKeyTypeText)
+	c.Presence("Value", "tagValueType", s.Value != nil)
+	wire.String(c, "Value", s.Value, false, &tagValueTypeText)
 }
 
 var arnTypeText = wire.Text{Shape: "arnType", Min: 20, Max: 2048, Pattern: regexp.MustCompile("^(?:[\\x{0009}\\x{000A}\\x{000D}\\x{0020}-\\x{007E}\\x{0085}\\x{00A0}-\\x{D7FF}\\x{E000}-\\x{FFFD}\\x{10000}-\\x{10FFFF}]+)$")}

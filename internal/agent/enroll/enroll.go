@@ -75,7 +75,11 @@ func Enroll(ctx context.Context, o Options) (Host, error) {
 		return Host{}, err
 	}
 	out, err := o.call(ctx, trust)
-	if err != nil {
+	var trouble *client.Trouble
+	switch {
+	case errors.As(err, &trouble):
+		return Host{}, fmt.Errorf("enrol: %w; try again, and if the token has been used by then, make one with crossfade host token --replace", err)
+	case err != nil:
 		return Host{}, fmt.Errorf("enrol: %w", err)
 	}
 	h, err := o.keep(out)

@@ -226,11 +226,15 @@ func TestAnAnswerThatCanNotBeKept(t *testing.T) {
 		"no signers":      {`{"name":"n","iamSessionArn":"a","region":"r","signerCertificates":"x","session":` + session(1) + `}`, "certificates of signers are none"},
 		"a broken secret": {`{"name":"n","iamSessionArn":"a","region":"r","session":` + strings.Replace(session(1), "secret1", `a\nb`, 1) + `}`, "line break"},
 		"no JSON":         {`<html>`, "is no JSON"},
+		"trouble":         {`trouble`, "if the token has been used by then, make one with crossfade host token --replace"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDoor(t)
 			d.answer = func(string) string { return c.answer }
+			if c.answer == "trouble" {
+				d.fail = 1
+			}
 			o := d.options(t)
 			if _, err := Enroll(t.Context(), o); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %s", err, c.want)

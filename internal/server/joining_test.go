@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 	"crossfade/internal/agent"
 	"crossfade/internal/agent/enroll"
 	"crossfade/internal/agent/identity"
+	"crossfade/internal/awsjson/client"
 	"crossfade/internal/config"
 	"crossfade/internal/envelope"
 	"crossfade/internal/join"
@@ -281,4 +283,75 @@ func TestAHostEnrolsDeploysRenewsAndIsRemoved(t *testing.T) {
 	if _, err := renewer.Renew(t.Context()); !errors.As(err, &refused) {
 		t.Errorf("the first host's renewal: %v", err)
 	}
+}
+
+// TestAHostThatWasOffRenewsWhatHasExpired holds what an expired session is still good for, and until when.
+func TestAHostThatWasOffRenewsWhatHasExpired(t *testing.T) {
+	t.Parallel()
+	var past atomic.Int64
+	begun := time.Now()
+	now := func() time.Time { return begun.Add(time.Duration(past.Load())) }
+	o := options(t)
+	o.Now = now
+	s := start(t, o)
+	operators := &operator.Client{Endpoint: s.Endpoint(), Region: "us-east-1", Credential: testRoot, HTTP: http.DefaultClient, Now: now}
+	made, err := operators.CreateJoinToken(t.Context(), operator.CreateJoinTokenInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := join.ParseToken(*made.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := enroll.Directory(filepath.Join(t.TempDir(), "agent"))
+	host, err := enroll.Enroll(t.Context(), enroll.Options{Token: token, Directory: dir, Name: "web-1", Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewer := &enroll.Renewer{Directory: dir, Now: now, Chance: func() float64 { return 0 }, Log: slog.New(slog.DiscardHandler)}
+	poll := func() error {
+		session, err := dir.Session()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := client.Client{
+			Endpoint: s.Endpoint(), Region: "us-east-1", Service: "codedeploy-commands", Target: "CodeDeployCommandService_v20141006", Credential: session.Credential,
+			HTTP: http.DefaultClient, Now: now, MaxAnswer: 1 << 16,
+		}
+		return c.Call(t.Context(), "GetDeploymentSpecification", map[string]string{"HostIdentifier": host.ARN, "DeploymentExecutionId": "a/b/c/d"}, nil)
+	}
+	says := func(err error, code string) {
+		t.Helper()
+		var refused *client.Refusal
+		if !errors.As(err, &refused) || refused.Code != code {
+			t.Errorf("refused with %v, want %s", err, code)
+		}
+	}
+	says(poll(), "ClientException") // it may ask, and there is no such deployment
+	past.Add(int64(29 * 24 * time.Hour))
+	says(poll(), "ExpiredTokenException")
+	if _, err := renewer.Renew(t.Context()); err != nil {
+		t.Error(err)
+	}
+	says(poll(), "ClientException")
+	past.Add(int64(31 * 24 * time.Hour))
+	_, err = renewer.Renew(t.Context())
+	says(err, "ExpiredTokenException")
+
+	// A join token is good for nothing but to enrol, and for an hour.
+	if made, err = operators.CreateJoinToken(t.Context(), operator.CreateJoinTokenInput{}); err != nil {
+		t.Fatal(err)
+	}
+	if token, err = join.ParseToken(*made.Token); err != nil {
+		t.Fatal(err)
+	}
+	thief := *operators
+	thief.Credential = token.Credential()
+	_, err = thief.CreateJoinToken(t.Context(), operator.CreateJoinTokenInput{})
+	says(err, "AccessDeniedException")
+	_, err = thief.AddHost(t.Context(), operator.AddHostInput{Name: new("web-2")})
+	says(err, "AccessDeniedException")
+	past.Add(int64(time.Hour))
+	_, err = enroll.Enroll(t.Context(), enroll.Options{Token: token, Directory: dir, Again: true, Name: "web-2", Now: now})
+	says(err, "ExpiredTokenException")
 }

@@ -62,7 +62,7 @@ func Alertmanager(t testing.TB, inhibitRules string) string {
 		names: []string{"prometheus-alertmanager", "alertmanager"}, have: "Alertmanager (on Debian: apt install prometheus-alertmanager)",
 		args: []string{
 			"--config.file=" + filepath.Join(dir, "alertmanager.yml"), "--storage.path=" + filepath.Join(dir, "data"),
-			"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=",
+			"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--web.get-concurrency=64",
 		},
 		listens: listens, ready: listens,
 	}.start(t)

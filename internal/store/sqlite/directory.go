@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"time"
 )
 
 const (
@@ -60,6 +61,18 @@ func syncDirectory(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// lockPatience is how long a start waits for the one before it: the lock of a process that has just ended, or of a file that was just closed, is
+// still held for a moment by a child that is on its way from fork to exec.
+const lockPatience = 500 * time.Millisecond
+
+func lockSoon(f *os.File) error {
+	for until := time.Now().Add(lockPatience); ; time.Sleep(10 * time.Millisecond) {
+		if err := lockExclusively(f); err == nil || time.Now().After(until) {
+			return err
+		}
+	}
+}
+
 // lockDirectory holds the directory for this process until the file is closed, by the process's end at the latest.
 func lockDirectory(dir string) (*os.File, error) {
 	path := filepath.Join(dir, lockFile)
@@ -67,7 +80,7 @@ func lockDirectory(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the data directory: %w", err)
 	}
-	if err := lockExclusively(f); err != nil {
+	if err := lockSoon(f); err != nil {
 		owner := "another server"
 		if pid, err := os.ReadFile(path); err == nil && len(pid) > 0 {
 			owner = "the server with process id " + string(pid)

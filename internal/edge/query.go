@@ -27,26 +27,14 @@ func (c *call) looksLikeQuery() bool {
 	return err == nil && (claim.Service == auth.ServiceIdentities || claim.Service == auth.ServiceSessions)
 }
 
-// query serves a call of the query protocol. Its parameters are the body's, or with GET, as in presigned calls, those of the URL.
+// query serves a call of the query protocol. Its parameters are the body's, or without one, as in presigned calls, those of the URL.
 func (c *call) query() {
 	e := c.edge
 	c.service = "unknown"
-	body, err := c.readBody()
-	if err != nil {
-		c.refuseQuery(awsjson.Route{}, err)
-		return
-	}
-	text := string(body)
-	if c.r.Method == http.MethodGet {
-		text = c.r.URL.RawQuery
-	}
-	form, err := awsquery.Parse(text)
+	form, body, err := c.form()
 	var route awsjson.Route
 	if err == nil {
 		route, err = e.cfg.Query.Lookup(form)
-	}
-	if err == nil && c.r.Method != http.MethodPost && (c.r.Method != http.MethodGet || len(body) > 0) {
-		err = wire.Errorf(awsquery.InvalidAction, "Send the call with POST, or without a body with GET.")
 	}
 	if err != nil {
 		c.refuseQuery(route, err)
@@ -64,6 +52,23 @@ func (c *call) query() {
 		return
 	}
 	c.code = string(e.cfg.Query.Serve(ctx, c.w, route, form).Code)
+}
+
+// form reads the parameters, and the body that is signed.
+func (c *call) form() (awsquery.Form, []byte, error) {
+	body, err := c.readBody()
+	if err != nil {
+		return nil, nil, err
+	}
+	text := string(body)
+	if len(body) == 0 {
+		text = c.r.URL.RawQuery
+	}
+	if c.r.Method != http.MethodPost && (c.r.Method != http.MethodGet || len(body) > 0) {
+		return nil, nil, wire.Errorf(awsquery.InvalidAction, "Send the call with POST, or without a body with GET.")
+	}
+	form, err := awsquery.Parse(text)
+	return form, body, err
 }
 
 func (c *call) refuseQuery(route awsjson.Route, err error) {

@@ -49,6 +49,7 @@ type Store interface {
 	GitHubTokens
 	Identities
 	JoinTokens
+	EventLogs
 	Notices
 	// Ping reports whether the store can be read and written now.
 	Ping(ctx context.Context) error

@@ -67,6 +67,9 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			if _, last, err := s.NoticeBounds(t.Context()); err != nil || last != 0 {
 				t.Errorf("what came later: %d, %v", last, err)
 			}
+			if chunks, err := s.EventLog(t.Context(), store.EventLogQuery{DeploymentID: "d"}); err != nil || len(chunks) != 0 {
+				t.Errorf("what came later: %v, %v", chunks, err)
+			}
 			if states, err := s.InstanceStates(t.Context(), "g"); err != nil || len(states) != 0 {
 				t.Errorf("what came later: %v, %v", states, err)
 			}

@@ -1,5 +1,9 @@
-// Package script runs one script of a revision: as the right user, in a process group of its own, with a timeout, and with its output taken
-// line by line.
+// Package script runs one script of a revision: as the right user, in a process group and a cgroup of its own, with a timeout, and with its
+// output taken line by line.
+//
+// What a script leaves running when it ends in time goes on, whether it succeeded or failed: that is how applications are started, and the
+// next deployment's scripts have to find what is to be stopped. What it leaves when its time is up, or when the caller stops it, is ended:
+// the process group, and what became a daemon as far as there are cgroups.
 //
 // It owns processes and the error codes that the host command protocol has for them. It knows no AppSpec, no server and no log file. [Run]
 // starts goroutines for the output and returns only after they have ended.
@@ -8,6 +12,8 @@ package script
 import (
 	"fmt"
 	"time"
+
+	"crossfade/internal/agent/cgroup"
 )
 
 // Code is the error code of a failed lifecycle event in the protocol's diagnostics.
@@ -46,6 +52,8 @@ type Script struct {
 	RunAs    string // a user's name; empty: as the agent
 	Sudo     bool
 	Env      []string // all of it; later entries win
+
+	Cgroups *cgroup.Groups // where the script gets a group of its own; nil: it gets a process group only
 }
 
 // Output takes what a script writes, a line at a time without its end; very long lines come in parts. Calls never overlap.

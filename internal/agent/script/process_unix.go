@@ -64,6 +64,11 @@ func signalGroup(cmd *exec.Cmd, sig syscall.Signal) error {
 	return nil
 }
 
+// groupLives tells whether the group of a script that has ended still has members.
+func groupLives(cmd *exec.Cmd) bool {
+	return !errors.Is(syscall.Kill(-cmd.Process.Pid, 0), syscall.ESRCH)
+}
+
 // giveUpReading wakes the reader of a pipe that somebody still holds open.
 func giveUpReading(_ *exec.Cmd, r *os.File) error {
 	return r.SetReadDeadline(time.Unix(1, 0))

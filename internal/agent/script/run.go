@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"crossfade/internal/agent/cgroup"
 )
 
 // Run runs the script to its end. It returns nil on success, a *[Failure], or the context's error: ending the context kills the script.
@@ -24,13 +26,14 @@ func Run(ctx context.Context, s Script, out Output) error {
 	if err != nil {
 		return err
 	}
+	defer p.group.Close()
 	defer p.closeOutputs()
 
 	timeout := time.NewTimer(s.Timeout)
 	defer timeout.Stop()
 	select {
-	case err := <-p.exited:
-		return p.ended(ctx, s, err, timeout.C)
+	case <-p.exited:
+		return p.ended(ctx, s, timeout.C)
 	case <-timeout.C:
 		notes := ""
 		if err := p.stop(); err != nil {
@@ -65,7 +68,10 @@ func prepare(s Script) error {
 // process is a started script.
 type process struct {
 	cmd     *exec.Cmd
-	exited  chan error // gets the one result of waiting
+	group   *cgroup.Group // may be nil
+	exited  chan struct{} // closed when the script itself has ended, which sets the next two
+	result  error         // of waiting for it
+	members bool          // its process group was not empty then: the group's number is not another's yet
 	readers sync.WaitGroup
 	quiet   chan struct{} // closed when both outputs have ended
 	outputs []*os.File
@@ -78,7 +84,7 @@ func start(s Script, out Output) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{exited: make(chan error, 1), quiet: make(chan struct{}), open: map[Stream]bool{Stdout: true, Stderr: true}}
+	p := &process{exited: make(chan struct{}), quiet: make(chan struct{}), open: map[Stream]bool{Stdout: true, Stderr: true}}
 	var ends []*os.File
 	defer func() {
 		for _, e := range ends {
@@ -93,8 +99,10 @@ func start(s Script, out Output) (*process, error) {
 		}
 		p.outputs, ends = append(p.outputs, r), append(ends, w)
 	}
+	p.group = s.Cgroups.New()
 	if err := p.launch(s, argv, identity, ends); err != nil {
 		p.closeOutputs()
+		p.group.Close()
 		return nil, err
 	}
 	for i, stream := range []Stream{Stdout, Stderr} {
@@ -104,7 +112,11 @@ func start(s Script, out Output) (*process, error) {
 		p.readers.Wait()
 		close(p.quiet)
 	}()
-	go func() { p.exited <- p.cmd.Wait() }()
+	go func() {
+		defer close(p.exited)
+		p.result = p.cmd.Wait()
+		p.members = groupLives(p.cmd)
+	}()
 	return p, nil
 }
 
@@ -118,7 +130,20 @@ func (p *process) launch(s Script, argv []string, identity *credential, ends []*
 		p.cmd.Dir = workingDirectory
 		p.cmd.Stdout, p.cmd.Stderr = ends[0], ends[1]
 		setGroup(p.cmd, identity)
+		p.group.Attach(p.cmd.SysProcAttr)
 		err := p.cmd.Start()
+		if err != nil && p.group != nil && !isBusy(err) && !isNoProgram(err) {
+			// The group may be to blame: without one it may do, or fails in the same way.
+			refused := p.group
+			p.group = nil
+			defer func() {
+				if p.cmd.Process != nil {
+					refused.Refused(err)
+				}
+				refused.Close()
+			}()
+			continue
+		}
 		switch {
 		case err == nil:
 			return nil
@@ -172,16 +197,16 @@ func (p *process) read(stream Stream, r *os.File, out Output) {
 }
 
 // ended judges a script that has exited. Its outputs may still be held open by what it started.
-func (p *process) ended(ctx context.Context, s Script, waitErr error, timeout <-chan time.Time) error {
-	if waitErr != nil {
+func (p *process) ended(ctx context.Context, s Script, timeout <-chan time.Time) error {
+	if p.result != nil {
 		p.waitQuiet(lastWords)
-		return fail(s, CodeFailed, "Script at specified location: %s%s failed with %s", s.Location, asUser(s), exitText(waitErr))
+		return fail(s, CodeFailed, "Script at specified location: %s%s failed with %s", s.Location, asUser(s), exitText(p.result))
 	}
 	select {
 	case <-p.quiet:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the output of script %s: %w", s.Location, context.Cause(ctx))
+		return errors.Join(fmt.Errorf("wait for the output of script %s: %w", s.Location, context.Cause(ctx)), p.stop())
 	case <-timeout:
 	}
 	p.mu.Lock()
@@ -190,7 +215,11 @@ func (p *process) ended(ctx context.Context, s Script, waitErr error, timeout <-
 		stream = Stderr
 	}
 	p.mu.Unlock()
-	return fail(s, CodeOutputsOpen, "Script at specified location: %s failed to close %s", s.Location, strings.ToUpper(string(stream)))
+	notes := ""
+	if err := p.stop(); err != nil {
+		notes = fmt.Sprintf(", and what it left could not be stopped: %v", err)
+	}
+	return fail(s, CodeOutputsOpen, "Script at specified location: %s failed to close %s%s", s.Location, strings.ToUpper(string(stream)), notes)
 }
 
 func asUser(s Script) string {
@@ -211,18 +240,38 @@ func exitText(err error) string {
 	return exit.String() // "signal: killed"
 }
 
-// stop ends the whole process group, politely at first.
+// stop ends the script, or what it left when it has exited already, politely at first.
 func (p *process) stop() error {
-	err := terminate(p.cmd)
-	select {
-	case <-p.exited: //nolint:errcheck // how it ended no longer matters
-		p.waitQuiet(stopGrace)
-	case <-time.After(stopGrace):
-	}
+	until := time.Now().Add(stopGrace)
+	err := errors.Join(p.signal(terminate), p.group.Terminate())
+	p.waitGone(until)
 	// Even when the script itself is gone, what it started may not be.
-	err = errors.Join(err, kill(p.cmd))
+	err = errors.Join(err, p.signal(kill), p.group.Kill())
+	p.group.Wait(lastWords)
 	p.waitQuiet(lastWords)
 	return err
+}
+
+// signal reaches the script's process group unless that is known to be gone: another may have its number by then.
+func (p *process) signal(send func(*exec.Cmd) error) error {
+	select {
+	case <-p.exited:
+		if !p.members {
+			return nil
+		}
+	default:
+	}
+	return send(p.cmd)
+}
+
+// waitGone waits until there is no sign of the script nor of what it started, or until the time given.
+func (p *process) waitGone(until time.Time) {
+	select {
+	case <-p.exited:
+		p.waitQuiet(time.Until(until))
+		p.group.Wait(time.Until(until))
+	case <-time.After(time.Until(until)):
+	}
 }
 
 func (p *process) waitQuiet(most time.Duration) {

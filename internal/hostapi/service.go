@@ -34,12 +34,15 @@ type Store interface {
 	SetInstanceAddress(ctx context.Context, account, name, address string) error
 	Deployment(ctx context.Context, account, id string) (deploy.Deployment, error)
 	Target(ctx context.Context, deploymentID, id string) (deploy.Target, error)
+	AppendEventLog(ctx context.Context, c store.LogChunk) (int64, error)
+	EventLog(ctx context.Context, q store.EventLogQuery) ([]store.LogChunk, error)
 }
 
-// Config is what a Service needs. Arrived may be nil: nobody is told when an instance's agent has polled for the first time; it must not block.
-// All else is required.
+// Config is what a Service needs. Arrived may be nil: nobody is told when an instance's agent has polled for the first time. Logged may be nil: nobody
+// is told when a log of a deployment has new lines. Neither may block. All else is required.
 type Config struct {
 	Arrived func()
+	Logged  func(deploymentID string)
 	Mailbox *Mailbox
 	Engine  Engine
 	Store   Store
@@ -108,7 +111,7 @@ func (s *Service) PollHostCommand(ctx context.Context, in *host.PollHostCommandI
 		return &host.PollHostCommandOutput{}, nil
 	}
 	e := d.Effect
-	t := token{deployment: e.Key.DeploymentID, target: e.Key.Target, attempt: e.Command.Attempt, delivery: d.Number}
+	t := token{deployment: e.Key.DeploymentID, target: e.Key.Target, attempt: e.Command.Attempt, delivery: d.Number, event: e.Command.Event}
 	s.Log.Debug("command handed out", "deployment", e.Key.DeploymentID, "instance", e.Key.Target, "event", string(e.Command.Event), "host", c.ARN)
 	return &host.PollHostCommandOutput{HostCommand: &host.HostCommand{
 		HostCommandIdentifier: new(t.seal(s.Key, c.ARN)),
@@ -197,14 +200,6 @@ func (s *Service) PutHostCommandAcknowledgement(ctx context.Context, in *host.Pu
 	return &host.PutHostCommandAcknowledgementOutput{CommandStatus: &status}, nil
 }
 
-// PostHostCommandUpdate is accepted; the official agents never send it.
-func (s *Service) PostHostCommandUpdate(ctx context.Context, in *host.PostHostCommandUpdateInput) (*host.PostHostCommandUpdateOutput, error) {
-	if _, err := s.open(ctx, *in.HostCommandIdentifier); err != nil {
-		return nil, err
-	}
-	return &host.PostHostCommandUpdateOutput{CommandStatus: new(host.CommandStatusInProgress)}, nil
-}
-
 // PutHostCommandComplete takes a result. A result for a command that is over already is ignored: agents report twice.
 func (s *Service) PutHostCommandComplete(ctx context.Context, in *host.PutHostCommandCompleteInput) error {
 	t, err := s.open(ctx, *in.HostCommandIdentifier)
@@ -223,8 +218,12 @@ func (s *Service) PutHostCommandComplete(ctx context.Context, in *host.PutHostCo
 	if in.Diagnostics != nil && in.Diagnostics.Payload != nil {
 		payload = *in.Diagnostics.Payload
 	}
+	said := diagnostics(payload, succeeded)
+	if !succeeded {
+		s.keepTail(ctx, t, said) // before the result, which may end the deployment
+	}
 	_, err = s.Engine.Do(ctx, t.deployment, deploy.Completed{
-		Target: t.target, Attempt: t.attempt, Delivery: t.delivery, Succeeded: succeeded, Diagnostics: diagnostics(payload, succeeded),
+		Target: t.target, Attempt: t.attempt, Delivery: t.delivery, Succeeded: succeeded, Diagnostics: said,
 	})
 	if err != nil && !isRefusal(err) {
 		return fmt.Errorf("complete a command of deployment %s: %w", t.deployment, err)

@@ -34,6 +34,9 @@ type shelf struct {
 	instance  deploy.Instance
 	reads     int
 	addresses []string
+	target    deploy.Target
+	logs      []store.LogChunk
+	full      bool // no more of a log is taken
 }
 
 func (s *shelf) InstanceByHost(_ context.Context, host string) (deploy.Instance, error) {
@@ -61,7 +64,21 @@ func (s *shelf) Target(_ context.Context, deployment, id string) (deploy.Target,
 	if deployment != "d-TEST00001" || id != "a" {
 		return deploy.Target{}, store.ErrNotFound
 	}
-	return deploy.Target{DeploymentID: deployment, ID: id, Host: "host:a"}, nil
+	target := s.target
+	target.DeploymentID, target.ID, target.Host = deployment, id, "host:a"
+	return target, nil
+}
+
+func (s *shelf) AppendEventLog(_ context.Context, c store.LogChunk) (int64, error) {
+	if s.full {
+		return 0, store.ErrLimit
+	}
+	s.logs = append(s.logs, c)
+	return int64(len(s.logs)), nil
+}
+
+func (s *shelf) EventLog(context.Context, store.EventLogQuery) ([]store.LogChunk, error) {
+	return s.logs, nil
 }
 
 func newService(t *testing.T) (*Service, *door, *shelf) {

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+
+	"crossfade/internal/deploy"
 )
 
 // token is the content of a HostCommandIdentifier: which command of which target this is, and which handing-out of it.
@@ -14,13 +16,18 @@ type token struct {
 	target     string
 	attempt    int
 	delivery   int64
+	event      deploy.EventName // empty in those of an earlier server
 }
 
-const tokenVersion = "1"
+// The versions of identifiers. The earlier one is still read: a script may run on while its server is upgraded.
+const (
+	tokenVersion        = "2"
+	tokenVersionNoEvent = "1"
+)
 
 // seal makes an identifier that only this server can have made, for this host only.
 func (t token) seal(key []byte, host string) string {
-	body := strings.Join([]string{tokenVersion, t.deployment, base64.RawURLEncoding.EncodeToString([]byte(t.target)), strconv.Itoa(t.attempt), strconv.FormatInt(t.delivery, 10)}, ".")
+	body := strings.Join([]string{tokenVersion, t.deployment, base64.RawURLEncoding.EncodeToString([]byte(t.target)), strconv.Itoa(t.attempt), strconv.FormatInt(t.delivery, 10), string(t.event)}, ".")
 	return body + "." + base64.RawURLEncoding.EncodeToString(tokenMAC(key, host, body))
 }
 
@@ -41,7 +48,10 @@ func openToken(key []byte, host, s string) (t token, ok bool) {
 		return token{}, false
 	}
 	parts := strings.Split(s[:i], ".")
-	if len(parts) != 5 || parts[0] != tokenVersion {
+	switch {
+	case len(parts) == 6 && parts[0] == tokenVersion:
+		t.event = deploy.EventName(parts[5])
+	case len(parts) != 5 || parts[0] != tokenVersionNoEvent:
 		return token{}, false
 	}
 	target, err := base64.RawURLEncoding.DecodeString(parts[2])
@@ -56,5 +66,6 @@ func openToken(key []byte, host, s string) (t token, ok bool) {
 	if err != nil {
 		return token{}, false
 	}
-	return token{deployment: parts[1], target: string(target), attempt: attempt, delivery: delivery}, true
+	t.deployment, t.target, t.attempt, t.delivery = parts[1], string(target), attempt, delivery
+	return t, true
 }

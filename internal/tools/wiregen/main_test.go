@@ -64,6 +64,50 @@ func TestModelsThatCannotBeHonouredAreRefused(t *testing.T) {
 	}
 }
 
+// TestQueryModels: what is refused of them, and what is made of their names, patterns and ranges.
+func TestQueryModels(t *testing.T) {
+	t.Parallel()
+	const head = `{"metadata":{"protocol":"query","apiVersion":"1","xmlNamespace":"urn:x","serviceId":"X","endpointPrefix":"x"},"operations":{
+		"Do":{"input":{"shape":"In"},"output":{"shape":"Out","resultWrapper":"DoResult"},"errors":[{"shape":"GoneException"}]},"Other":{"input":{"shape":"Unknown"}}},"shapes":{`
+	const shapes = `"In":{"type":"structure","required":["Name"],"members":{"Name":{"shape":"Name"},"Items":{"shape":"Items"}}},"Out":{"type":"structure","members":{}},
+		"GoneException":{"type":"structure","members":{"x":{"shape":"Unneeded"}},"exception":true,"error":{"code":"Gone","httpStatusCode":410}},
+		"Name":{"type":"string","min":1,"pattern":"[\\u0021-\\u007E]+|\\u10000-\\u10FFFF"},"Items":{"type":"integer","min":1,"max":9},`
+	only := []string{"Do"}
+	m, err := parseModel([]byte(head+shapes+`"Unneeded":{"type":"blob"}}}`), only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := generate(m, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := ""
+	for _, name := range sortedNames(files) {
+		all += string(files[name])
+	}
+	for _, part := range []string{
+		`GoneException wire.Code = "Gone"`, "return 410", "`query:\"Name\"`", `Namespace:    "urn:x"`, `Version:      "1"`, `c.Presence("Name", "Name", s.Name != nil)`,
+		`"^(?:[\\x{0021}-\\x{007E}]+|\\x{10000}-\\x{10FFFF})$"`, `wire.Between(c, "Items", s.Items, wire.Range{Shape: "Items", Min: 1, Max: 9})`,
+	} {
+		if !strings.Contains(all, part) {
+			t.Errorf("what is generated lacks %s:\n%s", part, all)
+		}
+	}
+	for _, c := range []struct{ text, want string }{
+		{strings.Replace(head, `"apiVersion":"1",`, "", 1) + shapes, "not a model"},
+		{strings.Replace(head, "DoResult", "Result", 1) + shapes, "wraps its result"},
+		{head + strings.Replace(shapes, `"integer"`, `"map","key":{"shape":"Name"},"value":{"shape":"Name"}`, 1), "maps are not supported"},
+		{head + strings.Replace(shapes, `"integer"`, `"list","flattened":true,"member":{"shape":"Name"}`, 1), "flattened"},
+	} {
+		if _, err := parseModel([]byte(c.text+`"Unneeded":{"type":"blob"}}}`), only); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.want, err)
+		}
+	}
+	if _, err := parseModel([]byte(head+shapes+`"Unneeded":{"type":"blob"}}}`), []string{"None"}); err == nil || !strings.Contains(err.Error(), "None does not exist") {
+		t.Errorf("an operation that there is not: %v", err)
+	}
+}
+
 func TestTwoThingsNeverShareAName(t *testing.T) {
 	t.Parallel()
 	m, err := parseModel([]byte(`{"metadata":{"jsonVersion":"1.1","targetPrefix":"T"},"operations":{},"shapes":{

@@ -83,10 +83,23 @@ func (c *Client) Acknowledge(ctx context.Context, commandID string, noop bool) (
 	if err := c.call(ctx, callTimeout, "PutHostCommandAcknowledgement", in, &out); err != nil {
 		return false, err
 	}
-	if s := out.CommandStatus; s != nil && (*s == host.CommandStatusSucceeded || *s == host.CommandStatusFailed) {
-		return false, nil
+	return wantedStill(out.CommandStatus), nil
+}
+
+// wantedStill tells whether a command that the server answers for with a status is still to be run. No status is a yes.
+func wantedStill(s *host.CommandStatus) bool {
+	return s == nil || *s != host.CommandStatusSucceeded && *s != host.CommandStatusFailed
+}
+
+// Update says something about a command that runs, in the words of an extension that both sides know. It returns false when the server wants no
+// more of it.
+func (c *Client) Update(ctx context.Context, commandID, format, payload string) (wanted bool, err error) {
+	var out host.PostHostCommandUpdateOutput
+	in := host.PostHostCommandUpdateInput{HostCommandIdentifier: &commandID, Diagnostics: &host.Envelope{Format: &format, Payload: &payload}}
+	if err := c.call(ctx, callTimeout, "PostHostCommandUpdate", in, &out); err != nil {
+		return false, err
 	}
-	return true, nil
+	return wantedStill(out.CommandStatus), nil
 }
 
 // Complete reports the outcome of a command.

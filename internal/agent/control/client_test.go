@@ -145,6 +145,39 @@ func TestWhichAnswersAreFinal(t *testing.T) {
 	}
 }
 
+func TestUpdates(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{`{}`: true, `{"CommandStatus":"InProgress"}`: true, `{"CommandStatus":"Failed"}`: false} {
+		c, body, headers := client(t, 200, nil, answer)
+		if wanted, err := c.Update(context.Background(), "id", "Format", "{}"); err != nil || wanted != want {
+			t.Errorf("%s: got %v, %v", answer, wanted, err)
+		}
+		if *body != `{"HostCommandIdentifier":"id","Diagnostics":{"Format":"Format","Payload":"{}"}}` || !strings.HasSuffix(headers.Get("X-Amz-Target"), ".PostHostCommandUpdate") {
+			t.Errorf("sent %s %s", headers.Get("X-Amz-Target"), *body)
+		}
+	}
+	for _, tc := range []struct {
+		status      int
+		answer      string
+		unsupported bool
+	}{
+		{400, `{"__type":"ClientException"}`, true},
+		{400, `{"__type":"UnknownOperationException"}`, true},
+		{404, `not found`, true},
+		{501, ``, true},
+		{400, `{"__type":"ThrottlingException"}`, false},
+		{400, `{"__type":"InvalidSignatureException"}`, false},
+		{403, `{"__type":"AccessDeniedException"}`, false},
+		{429, ``, false},
+		{500, `{"__type":"ServerException"}`, false},
+	} {
+		c, _, _ := client(t, tc.status, nil, tc.answer)
+		if _, err := c.Update(context.Background(), "id", "Format", "{}"); err == nil || Unsupported(err) != tc.unsupported {
+			t.Errorf("%d %s: unsupported %v, %v", tc.status, tc.answer, Unsupported(err), err)
+		}
+	}
+}
+
 func TestTheServersClockIsTakenWhenOursIsOff(t *testing.T) {
 	t.Parallel()
 	c, _, headers := client(t, 403, http.Header{"Date": {clock.Add(time.Hour).Format(http.TimeFormat)}}, `{"__type":"InvalidSignatureException"}`)

@@ -82,6 +82,23 @@ func Final(err error) bool {
 	}
 }
 
+// Unsupported tells whether an error means that the server does not know what it was asked for, or knows it and refuses this use of it: it will
+// not answer otherwise in an hour. Refused signatures and servers that can't answer now are no such errors.
+func Unsupported(err error) bool {
+	var f *Failure
+	if !errors.As(err, &f) || f.aboutSignature() || strings.Contains(f.Code, "Throttl") {
+		return false
+	}
+	switch f.Status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	case http.StatusNotImplemented:
+		return true
+	default:
+		return f.Status >= 400 && f.Status < 500
+	}
+}
+
 // Transient tells whether an error is worth repeating the call: the server could not be reached or asks for patience. An answer that makes no
 // sense is neither transient nor final.
 func Transient(err error) bool {

@@ -11,6 +11,7 @@ import (
 
 	"crossfade/internal/api"
 	"crossfade/internal/auth"
+	"crossfade/internal/eventlog"
 	"crossfade/internal/fleet"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/wire"
@@ -47,6 +48,7 @@ type Service struct {
 	Bundles   Bundles
 	Fleets    fleet.Sizes
 	Joining   Joining
+	Logs      eventlog.Logs
 	Region    string
 
 	enrolling sync.Mutex // held while an enrolment changes what is registered
@@ -57,7 +59,7 @@ func Describe(s *Service) wire.Service {
 	return wire.Service{
 		Name: "Crossfade", TargetPrefixes: []string{targetPrefix}, SigningNames: []string{SigningName},
 		Status: func(wire.Code) int { return http.StatusBadRequest },
-		Operations: append(append(fleetOperations(s), joinOperations(s)...),
+		Operations: append(append(append(fleetOperations(s), joinOperations(s)...), logOperations(s)...),
 			wire.Op(addHost, s.AddHost,
 				control.InstanceNameRequiredException, control.InvalidInstanceNameException, control.InstanceNameAlreadyRegisteredException,
 				control.IamUserArnAlreadyRegisteredException, control.InvalidIamUserArnException,

@@ -12,6 +12,7 @@ import (
 	"crossfade/internal/awsjson"
 	"crossfade/internal/edge"
 	"crossfade/internal/engine"
+	"crossfade/internal/eventlog"
 	"crossfade/internal/hostapi"
 	"crossfade/internal/iam"
 	"crossfade/internal/operator"
@@ -54,6 +55,7 @@ type parts struct {
 	revisions revisions
 	tells     *notifications
 	rounds    *rounds
+	logs      *eventlog.Handler
 }
 
 // assemble opens the data directory and makes all parts behind the endpoint.
@@ -114,15 +116,22 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.stops = append(s.stops, s.engine.Stop)
+	logs := eventlog.New(eventlog.Config{Logs: database, Account: callerAccount, Now: o.Now, Logger: o.Log.With("part", "logs")})
 	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
-	services, authorize, err := s.services(ctx, o, decide, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds})
+	services, authorize, err := s.services(ctx, o, decide, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds, logs})
 	if err != nil {
 		return err
 	}
 	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
-	return s.front(o, metrics, keys, identity, services, authorize, decide, revisions.objects, tells.reads())
+	return s.front(o, metrics, keys, identity, services, authorize, decide, revisions.objects, withLogs(tells.reads(), logs))
+}
+
+// withLogs adds the page on which logs are followed. Who may read them with an operation may follow them as well.
+func withLogs(reads map[string]edge.Read, logs *eventlog.Handler) map[string]edge.Read {
+	reads[operator.LogsPath] = edge.Read{Operation: "GetEventLogs", Handler: logs}
+	return reads
 }
 
 // services makes what the endpoint answers to in JSON.
@@ -147,13 +156,13 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 		return nil, nil, err
 	}
 	hostAPI := hostapi.New(hostapi.Config{
-		Arrived: p.rounds.wake,
+		Arrived: p.rounds.wake, Logged: p.logs.Wake,
 		Mailbox: p.mailbox, Engine: s.engine, Store: p.database, Signer: signer, Key: commandKey, Region: o.Config.Region,
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})
 	operations := &operator.Service{
 		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own,
-		Joining: s.joining(o, p, signer), Region: o.Config.Region,
+		Joining: s.joining(o, p, signer), Logs: p.database, Region: o.Config.Region,
 	}
 	p.fleets.start(ctx, operations)
 	s.stops = append(s.stops, p.fleets.stop)

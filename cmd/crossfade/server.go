@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ import (
 // serverFlags says which flag sets which key of the configuration.
 var serverFlags = map[string]string{
 	"listen": "listen", "data": "data", "region": "region", "account": "account", "endpoint": "endpoint",
-	"insecure-plain-http": "insecurePlainHttp", "tls-cert": "tls.cert", "tls-key": "tls.key", "log-level": "log.level", "log-format": "log.format",
+	"insecure-plain-http": "insecurePlainHttp", "tls": "tls.on", "tls-cert": "tls.cert", "tls-key": "tls.key", "log-level": "log.level", "log-format": "log.format",
 }
 
 func newServerCommand() *cobra.Command {
@@ -33,6 +34,9 @@ func newServerCommand() *cobra.Command {
 With nothing given it listens on ` + defaults.Listen + `, keeps its state in the directory ` + defaults.Data + ` of the working directory, and prints the
 root access key that it makes at the first start; it is not shown again. CROSSFADE_ROOT_ACCESS_KEY_ID and
 CROSSFADE_ROOT_SECRET_ACCESS_KEY give the key instead. SIGTERM and SIGINT end the server in good order, a second one at once.
+
+Beyond loopback it speaks TLS, with --tls-cert and --tls-key or with a certificate of its own authority, which it makes at the first start: the
+file and its fingerprint are printed, clients trust it with AWS_CA_BUNDLE, and hosts that enrol with a join token know it by the token.
 
 The configuration is one YAML file (--config or CROSSFADE_CONFIG), over it CROSSFADE_* variables, over them the flags.`,
 		Example: `  crossfade server
@@ -72,8 +76,9 @@ The configuration is one YAML file (--config or CROSSFADE_CONFIG), over it CROSS
 	f.String("region", defaults.Region, "region that clients sign for")
 	f.String("account", defaults.Account, "account of the root access key")
 	f.String("endpoint", "", "URL by which clients reach the server (default: where it listens)")
-	f.Bool("insecure-plain-http", false, "allow plain HTTP on an address that other machines reach")
-	f.String("tls-cert", "", "PEM file with the server's certificate")
+	f.Bool("tls", false, "speak TLS on a loopback address too")
+	f.Bool("insecure-plain-http", false, "speak plain HTTP on an address that other machines reach: whoever is on the way reads bundles, session tokens and\nall that is said, and can change what hosts run")
+	f.String("tls-cert", "", "PEM file with the server's certificate (default: one of the server's own authority)")
 	f.String("tls-key", "", "PEM file with the certificate's key")
 	f.String("log-level", defaults.Log.Level, "debug, info, warn or error")
 	f.String("log-format", defaults.Log.Format, "text or json")
@@ -105,13 +110,21 @@ func announce(w io.Writer, output string, s *server.Server, cfg config.Config, g
 		Data            string `json:"data"`
 		Region          string `json:"region"`
 		Account         string `json:"account"`
+		CAFile          string `json:"caFile,omitempty"`
+		CAFingerprint   string `json:"caFingerprint,omitempty"`
 		AccessKeyID     string `json:"accessKeyId,omitempty"`
 		SecretAccessKey string `json:"secretAccessKey,omitempty"`
-	}{s.Endpoint(), s.Addr(), cfg.Data, cfg.Region, cfg.Account, made.AccessKeyID, made.SecretAccessKey}
+	}{s.Endpoint(), s.Addr(), cfg.Data, cfg.Region, cfg.Account, "", "", made.AccessKeyID, made.SecretAccessKey}
+	if file, fingerprint, ok := s.OwnAuthority(); ok {
+		about.CAFile, about.CAFingerprint = absolute(file), "sha256:"+fingerprint
+	}
 	if output == "json" {
 		return json.NewEncoder(w).Encode(about) // on one line: whoever starts the server reads up to its end
 	}
 	_, err := fmt.Fprintf(w, "listening on %s, data in %s, region %s, account %s\n", about.Endpoint, about.Data, about.Region, about.Account)
+	if err == nil && about.CAFile != "" {
+		_, err = fmt.Fprintf(w, "its certificate is from its own authority, %s\nclients trust it with\n\nexport AWS_CA_BUNDLE=%s\n", about.CAFingerprint, about.CAFile)
+	}
 	if err != nil || about.AccessKeyID == "" {
 		return err
 	}
@@ -125,4 +138,12 @@ export AWS_ENDPOINT_URL=%s
 
 `, about.AccessKeyID, about.SecretAccessKey, about.Region, about.Endpoint)
 	return err
+}
+
+// absolute is a path that means the same in every directory.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }

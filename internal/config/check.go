@@ -17,6 +17,7 @@ const maxPollHold = 75 * time.Second
 var (
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 	regionForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	hostForm    = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$`)
 	bucketForm  = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 )
 
@@ -116,16 +117,21 @@ func checkURL(key, value string) *problem {
 	return nil
 }
 
-// checkTransport refuses what would send signatures and bundles in the clear over a network, unless that is asked for.
+// checkTransport refuses what contradicts itself about TLS.
 func (c Config) checkTransport() *problem {
 	switch {
 	case c.TLS.Cert != "" && c.TLS.Key == "":
 		return &problem{"tls.cert", "is given without tls.key: give both"}
 	case c.TLS.Key != "" && c.TLS.Cert == "":
 		return &problem{"tls.key", "is given without tls.cert: give both"}
-	case !c.TLS.On() && !c.InsecurePlainHTTP && !Loopback(c.Listen):
-		return &problem{"listen", fmt.Sprintf("%s can be reached from other machines, and without TLS: give tls.cert and tls.key, "+
-			"or listen on 127.0.0.1, or set insecurePlainHttp (flag --insecure-plain-http) when something in front speaks TLS", c.Listen)}
+	case c.InsecurePlainHTTP && (c.TLS.On || c.TLS.Cert != ""):
+		return &problem{"insecurePlainHttp", "is set, and so is tls: leave one of them out"}
+	}
+	for i, name := range c.TLS.Names {
+		_, err := netip.ParseAddr(name)
+		if err != nil && !hostForm.MatchString(name) {
+			return &problem{fmt.Sprintf("tls.names[%d]", i), fmt.Sprintf("%q is neither a host name nor an IP address", name)}
+		}
 	}
 	return nil
 }

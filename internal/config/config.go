@@ -20,7 +20,7 @@ type Config struct {
 	Account string `koanf:"account"`
 	// Endpoint is the URL by which clients reach the server, when that is not the one it listens on. Empty: made of Listen.
 	Endpoint string `koanf:"endpoint"`
-	// InsecurePlainHTTP allows plain HTTP on an address that other machines can reach.
+	// InsecurePlainHTTP has the endpoint speak plain HTTP on an address that other machines can reach.
 	InsecurePlainHTTP bool          `koanf:"insecurePlainHttp"`
 	TLS               TLS           `koanf:"tls"`
 	Log               Log           `koanf:"log"`
@@ -34,14 +34,20 @@ type Config struct {
 	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
 }
 
-// TLS is the server's certificate. Both members empty: plain HTTP.
+// TLS is how the endpoint speaks HTTPS. Beyond loopback it does unless insecurePlainHttp says otherwise: with the certificate that is given here, else with
+// one of the server's own authority, which is made at the first start.
 type TLS struct {
-	Cert string `koanf:"cert"` // a PEM file, the server's certificate first
+	On   bool   `koanf:"on"`   // on loopback too
+	Cert string `koanf:"cert"` // a PEM file, the server's certificate first; empty: one of the server's own authority
 	Key  string `koanf:"key"`  // a PEM file
+	// Names are host names and IP addresses that the authority's certificate is for besides those that the server knows of.
+	Names []string `koanf:"names"`
 }
 
-// On reports whether the endpoint speaks HTTPS.
-func (t TLS) On() bool { return t.Cert != "" }
+// HTTPS reports whether the endpoint speaks HTTPS.
+func (c Config) HTTPS() bool {
+	return c.TLS.On || c.TLS.Cert != "" || !c.InsecurePlainHTTP && !Loopback(c.Listen)
+}
 
 // Log says what is logged on standard error.
 type Log struct {

@@ -85,9 +85,9 @@ func TestAMistakeIsNamedWithItsPlaceAndWhatToDo(t *testing.T) {
 		"variable no list":   {environ: []string{"CROSSFADE_REVISIONS_BUCKETS={a: b}"}, want: []string{"CROSSFADE_REVISIONS_BUCKETS is not a YAML list"}},
 		"bad bucket":         {file: "revisions: {buckets: [ok-bucket, NO]}\n", want: []string{"revisions.buckets[1]", "no bucket name"}},
 		"long hold":          {file: "agents: {pollHold: 90s}\n", want: []string{"agents.pollHold", "agents give up after 80s"}},
-		"open plain HTTP":    {file: "listen: 0.0.0.0:80\n", want: []string{"listen 0.0.0.0:80 can be reached", "--insecure-plain-http"}},
-		"all addresses":      {file: "listen: \":80\"\n", want: []string{"can be reached"}},
 		"no port":            {file: "listen: localhost\n", want: []string{`"localhost" is not host:port`}},
+		"TLS and plain HTTP": {file: "insecurePlainHttp: true\ntls: {on: true}\n", want: []string{"insecurePlainHttp is set, and so is tls"}},
+		"no name":            {file: "tls: {names: [\"a b\"]}\n", want: []string{"tls.names[0]", "neither a host name"}},
 		"half of TLS":        {file: "tls: {cert: a.pem}\n", want: []string{"tls.cert is given without tls.key"}},
 		"endpoint no URL":    {file: "endpoint: deploy.example.com\n", want: []string{"endpoint", "https://deploy.example.com"}},
 		"endpoint with path": {file: "endpoint: https://deploy.example.com/x\n", want: []string{"endpoint"}},
@@ -120,17 +120,21 @@ func TestAMistakeIsNamedWithItsPlaceAndWhatToDo(t *testing.T) {
 	}
 }
 
-func TestBeyondLoopbackWithTLSOrOnRequest(t *testing.T) {
+func TestTLSBeyondLoopbackUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{
-		"listen: 0.0.0.0:80\ninsecurePlainHttp: true\n",
-		"listen: 0.0.0.0:443\ntls: {cert: c.pem, key: k.pem}\n",
-		"listen: \"[::1]:80\"\n",
-		"listen: localhost:80\n",
-		"endpoint: https://deploy.example.com\n",
+	for file, https := range map[string]bool{
+		"listen: 0.0.0.0:80\n":                                                           true,
+		"listen: 0.0.0.0:80\ninsecurePlainHttp: true\n":                                  false,
+		"listen: 0.0.0.0:443\ntls: {cert: c.pem, key: k.pem}\n":                          true,
+		"listen: 127.0.0.1:443\ntls: {cert: c.pem, key: k.pem}\n":                        true,
+		"listen: \"[::1]:80\"\n":                                                         false,
+		"listen: localhost:80\n":                                                         false,
+		"listen: localhost:80\ntls: {on: true, names: [deploy.example.com, 10.0.0.7]}\n": true,
+		"endpoint: https://deploy.example.com\n":                                         false,
 	} {
-		if _, err := Load(Sources{File: write(t, file)}); err != nil {
-			t.Errorf("%q: %v", file, err)
+		c, err := Load(Sources{File: write(t, file)})
+		if err != nil || c.HTTPS() != https {
+			t.Errorf("%q: HTTPS %v, %v", file, c.HTTPS(), err)
 		}
 	}
 }

@@ -123,7 +123,8 @@ func checkTrust(message *pkcs7.PKCS7, trust Trust, now time.Time) error {
 	}
 	_, err := signer.Verify(x509.VerifyOptions{
 		Roots: trust.Roots, Intermediates: intermediates, CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		// The purpose that signers have and TLS servers of the same authority have not.
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUntrusted, err)

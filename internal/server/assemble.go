@@ -9,6 +9,7 @@ import (
 
 	"crossfade/internal/api"
 	"crossfade/internal/auth"
+	"crossfade/internal/authority"
 	"crossfade/internal/awsjson"
 	"crossfade/internal/edge"
 	"crossfade/internal/engine"
@@ -65,6 +66,9 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return err
 	}
 	s.store = database
+	if err := s.openAuthority(o); err != nil {
+		return err
+	}
 	secret, err := auth.OpenKeyFile(filepath.Join(o.Config.Data, keyFile))
 	if err != nil {
 		return err
@@ -144,7 +148,7 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 	if err != nil {
 		return nil, nil, err
 	}
-	signer, err := openSigner(filepath.Join(o.Config.Data, signerFile), o.Now())
+	signer, err := openSigner(filepath.Join(o.Config.Data, signerFile), o.Now(), s.authority)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -188,7 +192,7 @@ func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, i
 	s.edge = edge.New(edge.Config{
 		JSON: codec, Query: query, Objects: objects, Reads: reads, Authorize: decide.Authorize,
 		Pages: map[string]http.Handler{
-			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front),
+			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front), "/" + authority.CertificateFile: http.HandlerFunc(s.certificateOfAuthority),
 		},
 		Verifier: &sigv4.Verifier{
 			Region: o.Config.Region, Services: names, Keys: identity, Now: o.Now, QueryServices: []string{auth.ServiceSessions},

@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crossfade/internal/authority"
 	"crossfade/internal/config"
 	"crossfade/internal/edge"
 	"crossfade/internal/engine"
@@ -53,10 +54,13 @@ type Server struct {
 	engine   *engine.Service
 	stops    []func() // of what runs in the background, in the order in which it was started
 	edge     *edge.Edge
-	http     *http.Server
-	listener net.Listener
-	served   chan struct{}
-	failed   chan error
+	// authority is the server's own CA; certificate is what the endpoint speaks TLS with, nil: it speaks plain HTTP.
+	authority   *authority.Authority
+	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	http        *http.Server
+	listener    net.Listener
+	served      chan struct{}
+	failed      chan error
 
 	ready    atomic.Bool
 	stopping sync.Once
@@ -95,23 +99,17 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.balancer.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start the load balancer: %w", err)
 	}
-	if err := s.serve(); err != nil {
-		return nil, err
-	}
+	s.serve()
 	s.ready.Store(true)
 	return s, nil
 }
 
 // serve begins to answer.
-func (s *Server) serve() error {
+func (s *Server) serve() {
 	listener := s.listener
-	if s.config.TLS.On() {
-		pair, err := tls.LoadX509KeyPair(s.config.TLS.Cert, s.config.TLS.Key)
-		if err != nil {
-			return fmt.Errorf("load the TLS certificate %s: %w", s.config.TLS.Cert, err)
-		}
+	if s.certificate != nil {
 		listener = tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: s.certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
 		})
 	}
 	s.http = &http.Server{
@@ -124,7 +122,6 @@ func (s *Server) serve() error {
 			s.failed <- fmt.Errorf("serve %s: %w", s.Addr(), err)
 		}
 	}()
-	return nil
 }
 
 // Addr is the host:port on which the server listens.
@@ -135,10 +132,10 @@ func (s *Server) Endpoint() string {
 	switch {
 	case s.config.Endpoint != "":
 		return s.config.Endpoint
-	case s.config.TLS.On():
-		return "https://" + s.Addr()
+	case s.config.HTTPS():
+		return "https://" + reachable(s.Addr())
 	default:
-		return "http://" + s.Addr()
+		return "http://" + reachable(s.Addr())
 	}
 }
 

@@ -188,7 +188,15 @@ func TestAHostMaySpeakItsProtocolAndReadBundlesOnly(t *testing.T) {
 	if _, err := codedeploy.NewFromConfig(sdk(s, testRoot)).StopDeployment(t.Context(), &codedeploy.StopDeploymentInput{DeploymentId: &id}); err != nil {
 		t.Fatal(err)
 	}
-	if got := read("own.zip"); got != "AccessDenied" {
+	// It ends a moment after the call.
+	got := ""
+	for range 500 {
+		if got = read("own.zip"); got == "AccessDenied" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if got != "AccessDenied" {
 		t.Errorf("after the deployment: %s", got)
 	}
 }

@@ -114,8 +114,15 @@ func (l *Lock) gaveUp(ctx context.Context) error {
 }
 
 // Holder tells who has the lock, if it is held by anyone, in whatever process.
-func (l *Lock) Holder() (Holder, bool, error) {
-	f, err := os.Open(l.path)
+func (l *Lock) Holder() (Holder, bool, error) { return look(l.path) }
+
+// Look tells the same of the lock of a root directory, and makes nothing there.
+func Look(root string) (Holder, bool, error) {
+	return look(filepath.Join(root, filepath.FromSlash(name)))
+}
+
+func look(path string) (Holder, bool, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Holder{}, false, nil
 	}

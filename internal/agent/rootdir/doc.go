@@ -17,7 +17,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -45,14 +47,44 @@ func Open(path string) (*Dir, error) {
 			return nil, fmt.Errorf("open agent root: %w", err)
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(abs, ours, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(abs, ours, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open lock of agent root: %w", err)
 	}
-	if err := lockFile(lock); err != nil {
+	if err := insistOnLock(lock); err != nil {
 		return nil, errors.Join(fmt.Errorf("another agent runs in %s: stop it, or give this one another root directory: %w", abs, err), lock.Close())
 	}
 	return &Dir{path: abs, lock: lock}, nil
+}
+
+// insistOnLock tries for a moment: InUse may be looking.
+func insistOnLock(lock *os.File) (err error) {
+	for range 5 {
+		if err = lockFile(lock); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
+}
+
+// InUse tells whether an agent has a directory open, without disturbing it.
+func InUse(path string) (bool, error) {
+	lock, err := os.Open(filepath.Join(path, ours, "lock"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at lock of agent root: %w", err)
+	}
+	defer lock.Close()
+	if err := shareLock(lock); err != nil {
+		return true, nil
+	}
+	if err := unlockFile(lock); err != nil {
+		return false, fmt.Errorf("look at lock of agent root: %w", err)
+	}
+	return false, nil
 }
 
 // Close gives the directory free for another agent.
@@ -134,6 +166,36 @@ func (d *Dir) Marked(groupID string, mark Mark) (Deployment, bool, error) {
 		return Deployment{}, false, fmt.Errorf("the file %s%s does not hold an absolute path: remove it, and the next deployment writes it anew", groupID, mark)
 	}
 	return Deployment{filepath.Clean(path)}, true, nil
+}
+
+// Installed is what a group has installed last.
+type Installed struct {
+	GroupID      string
+	DeploymentID string
+	At           time.Time
+}
+
+// LastInstalled lists the last successful install of each group in an agent's root directory, the latest first. It needs no open Dir.
+func LastInstalled(path string) ([]Installed, error) {
+	entries, err := os.ReadDir(filepath.Join(path, instructions))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list what is installed: %w", err)
+	}
+	var all []Installed
+	for _, e := range entries {
+		group, found := strings.CutSuffix(e.Name(), string(LastSuccessful))
+		if !found || group == "" {
+			continue
+		}
+		info, infoErr := e.Info()
+		content, err := os.ReadFile(filepath.Join(path, instructions, e.Name()))
+		if err := errors.Join(infoErr, err); err != nil {
+			return nil, fmt.Errorf("list what is installed: %w", err)
+		}
+		all = append(all, Installed{GroupID: group, DeploymentID: filepath.Base(strings.TrimSpace(string(content))), At: info.ModTime()})
+	}
+	slices.SortFunc(all, func(a, b Installed) int { return b.At.Compare(a.At) })
+	return all, nil
 }
 
 // SetMark makes the mark name the deployment.

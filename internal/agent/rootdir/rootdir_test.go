@@ -162,3 +162,33 @@ func TestOldDeploymentsAreRemoved(t *testing.T) {
 	}
 	try(t, d.Retain("nothing", d.Deployment("nothing", "d-1"), 1))
 }
+
+func TestLookingFromOutside(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "root")
+	look := func() (bool, []Installed) {
+		t.Helper()
+		used, err := InUse(path)
+		try(t, err)
+		all, err := LastInstalled(path)
+		try(t, err)
+		return used, all
+	}
+	if used, all := look(); used || all != nil {
+		t.Errorf("before: in use %v, %v", used, all)
+	}
+	d, err := Open(path)
+	try(t, err)
+	try(t, d.SetMark("g-1", LastSuccessful, d.Deployment("g-1", "d-1")))
+	try(t, d.SetMark("g-2", MostRecent, d.Deployment("g-2", "d-2")))
+	try(t, d.SetMark("g-3", LastSuccessful, d.Deployment("g-3", "d-3")))
+	try(t, os.Chtimes(filepath.Join(d.Instructions(), "g-1_last_successful_install"), time.Now(), time.Unix(1, 0)))
+	used, all := look()
+	if !used || len(all) != 2 || all[0].GroupID != "g-3" || all[1].DeploymentID != "d-1" || !all[1].At.Equal(time.Unix(1, 0)) {
+		t.Errorf("in use %v, %+v", used, all)
+	}
+	try(t, d.Close())
+	if used, _ := look(); used {
+		t.Error("in use after the end")
+	}
+}

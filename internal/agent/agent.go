@@ -9,10 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"crossfade/internal/agent/archive"
-	"crossfade/internal/agent/bundle"
 	"crossfade/internal/agent/control"
 	"crossfade/internal/agent/install"
+	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/rootdir"
 	"crossfade/internal/agent/scriptlog"
 	"crossfade/internal/envelope"
@@ -25,14 +24,9 @@ var ErrAborted = errors.New("the agent was stopped while lifecycle events were r
 type agent struct {
 	log          *slog.Logger
 	client       *control.Client
-	bundles      *bundle.Fetcher
+	host         *lifecycle.Host
 	dir          *rootdir.Dir
-	scriptsLog   *scriptlog.Shared
-	installer    install.Installer
 	trust        envelope.Trust
-	limits       archive.Limits
-	environ      []string
-	maxRevisions int
 	pollInterval time.Duration
 	now          func() time.Time
 	refreshKeys  func() // called when the server refuses a signature
@@ -40,8 +34,6 @@ type agent struct {
 	specs    specifications
 	commands *registry
 	groups   *groupLocks
-	// installing is held while installed files change; it is taken after a group's lock.
-	installing sync.Mutex
 
 	running   sync.WaitGroup // commands
 	reporting sync.WaitGroup // reports
@@ -92,21 +84,24 @@ func newAgent(o Options) (*agent, error) {
 	}
 	client := o.newHTTPClient()
 	a := &agent{
-		log: o.Log, dir: dir, scriptsLog: shared, installer: install.Installer{Dir: dir.Instructions(), Log: o.Log},
-		trust: o.Trust, limits: o.Limits, environ: o.Environ, maxRevisions: o.MaxRevisions, pollInterval: o.PollInterval, now: time.Now,
+		log: o.Log, dir: dir, trust: o.Trust, pollInterval: o.PollInterval, now: time.Now,
 		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(),
 	}
 	s := signer{identity: o.Identity}
 	a.client = &control.Client{Endpoint: o.Endpoint, Host: o.Identity.Host, Version: o.Version, HTTP: client, Sign: s.sign, Now: time.Now}
-	a.bundles = o.fetcher(client, func(ctx context.Context, req *http.Request, service, payload string) error {
+	bundles := o.fetcher(client, func(ctx context.Context, req *http.Request, service, payload string) error {
 		return s.sign(ctx, req, service, payload, time.Now().Add(a.client.Skew()))
 	})
+	a.host = &lifecycle.Host{
+		Dir: dir, Installer: install.Installer{Dir: dir.Instructions(), Log: o.Log}, Bundles: bundles, ScriptsLog: shared, Limits: o.Limits,
+		Environ: o.Environ, MaxRevisions: o.MaxRevisions, Now: time.Now, Log: o.Log,
+	}
 	return a, nil
 }
 
 func (a *agent) close() error {
 	a.client.HTTP.CloseIdleConnections()
-	return errors.Join(a.scriptsLog.Close(), a.dir.Close())
+	return errors.Join(a.host.ScriptsLog.Close(), a.dir.Close())
 }
 
 // drain waits for running commands, and kills them when it has to.

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/script"
+	"crossfade/internal/appspec"
 	"crossfade/internal/envelope"
 )
 
@@ -20,10 +22,8 @@ import (
 func allHooks(dir string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 0.0\nos: linux\nfiles:\n  - source: /\n    destination: %s\nfile_exists_behavior: OVERWRITE\nhooks:\n", dir)
-	for _, e := range events() {
-		if e.do == runScripts {
-			fmt.Fprintf(&b, "  %s:\n    - location: run.sh\n", e.name)
-		}
+	for _, e := range appspec.LifecycleEvents() {
+		fmt.Fprintf(&b, "  %s:\n    - location: run.sh\n", e)
 	}
 	return b.String()
 }
@@ -58,13 +58,6 @@ func (s *fakeServer) deploy(spec envelope.Specification, events ...string) {
 	}
 }
 
-func names() (all []string) {
-	for _, e := range events() {
-		all = append(all, e.name)
-	}
-	return all
-}
-
 func TestAWholeDeploymentAndTheLayoutItLeaves(t *testing.T) {
 	t.Parallel()
 	s := newFakeServer(t)
@@ -72,7 +65,7 @@ func TestAWholeDeploymentAndTheLayoutItLeaves(t *testing.T) {
 	s.start(s.options(root))
 	spec := s.deployment("d-ONE", tracing(dir, "v1"))
 	spec.Revision.S3Revision.ETag = fmt.Sprintf("%x", len(s.bundles["/bucket/d-ONE.zip"]))
-	s.deploy(spec, names()...)
+	s.deploy(spec, lifecycle.Events()...)
 
 	want := []string{
 		"v1 BeforeInstall d-ONE", "v1 AfterInstall d-ONE", "v1 ApplicationStart d-ONE", "v1 ValidateService d-ONE", "v1 BeforeAllowTraffic d-ONE", "v1 AfterAllowTraffic d-ONE",
@@ -127,7 +120,7 @@ func TestWhichRevisionsScriptsRun(t *testing.T) {
 	dir := t.TempDir()
 	s.start(s.options(filepath.Join(t.TempDir(), "root")))
 	one := s.deployment("d-ONE", tracing(dir, "v1"))
-	s.deploy(one, names()...)
+	s.deploy(one, lifecycle.Events()...)
 	trace(t, dir)
 
 	// In place, the old revision stops the application, the new one starts it.
@@ -291,7 +284,7 @@ func TestUnknownEventsAndPossibleEvents(t *testing.T) {
 	if r := s.do(spec, "BlockTraffic"); r.Status != "Failed" || !strings.Contains(r.Message, "Unsupported command type: BlockTraffic") {
 		t.Errorf("got %+v", r)
 	}
-	usual := names()
+	usual := lifecycle.Events()
 	for want, possible := range map[string][]string{
 		`no possible lifecycle event`: usual,
 		`lacks AfterAllowTraffic`:     append(usual[:len(usual)-1:len(usual)-1], "Custom"),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"crossfade/internal/agent/control"
+	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/rootdir"
 	"crossfade/internal/envelope"
 )
@@ -18,9 +19,6 @@ const patience = time.Minute
 
 // errDropped says that there is nothing to report on a command: it was not run and the server does not count on it.
 var errDropped = errors.New("the command was dropped")
-
-// unsupported is how the official agent says that it knows no such lifecycle event.
-const unsupported = "Unsupported command type"
 
 // command carries one command through: specification, acknowledgement, execution, report.
 func (a *agent) command(work, tell context.Context, cmd control.Command) {
@@ -89,7 +87,7 @@ func (a *agent) insist(ctx context.Context, call func() error) error {
 
 // execute acknowledges the command and does what it says. The caller holds the group's lock.
 func (a *agent) execute(ctx context.Context, cmd control.Command, spec envelope.Specification) error {
-	do, err := a.prepare(cmd.Name, spec)
+	do, err := a.host.Prepare(cmd.Name, spec)
 	if err != nil {
 		return err
 	}
@@ -113,27 +111,7 @@ func (a *agent) execute(ctx context.Context, cmd control.Command, spec envelope.
 	if noop {
 		return nil
 	}
-	return do(ctx)
-}
-
-// prepare finds out what is to be done at an event. Nil: nothing, because there are no scripts for it.
-func (a *agent) prepare(name string, spec envelope.Specification) (func(context.Context) error, error) {
-	e, known := findEvent(name)
-	if !known {
-		return nil, fmt.Errorf("%s: %s", unsupported, name)
-	}
-	switch e.do {
-	case downloadBundle:
-		return func(ctx context.Context) error { return a.download(ctx, spec) }, nil
-	case installFiles:
-		return func(ctx context.Context) error { return a.install(ctx, spec) }, nil
-	default:
-		h, err := a.newHooks(e, spec)
-		if err != nil || len(h.scripts) == 0 {
-			return nil, err
-		}
-		return h.run, nil
-	}
+	return do(ctx, lifecycle.Discard{})
 }
 
 // settle makes an outcome of how a command ended. A command that was killed with the agent has none: it stays written down as running, and
@@ -148,7 +126,7 @@ func (a *agent) settle(work, tell context.Context, log *slog.Logger, cmd control
 		a.end(log, deploymentID)
 		return
 	}
-	payload, encodeErr := diagnose(err).encode()
+	payload, encodeErr := lifecycle.Diagnose(err).Encode()
 	if encodeErr != nil {
 		log.Error("diagnostics are missing in the report", "error", encodeErr)
 		payload = `{"error_code":"Unknown","script_name":"","message":"","log":""}`

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 
 	"crossfade/internal/agent/control"
+	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/rootdir"
-	"crossfade/internal/agent/script"
 )
 
 // report tells the server an outcome until it has taken it, however long that takes: a server that restarts must not lose it. It returns at
@@ -46,8 +46,7 @@ func (a *agent) reported(r rootdir.Report, err error) {
 
 // reportRestart reports a command that was running when the agent ended.
 func (a *agent) reportRestart(tell context.Context, u rootdir.Unfinished) error {
-	d := diagnostics{ErrorCode: script.CodeRestarted, Message: "Failing in-progress lifecycle event after an agent restart."}
-	payload, err := d.encode()
+	payload, err := lifecycle.Interrupted().Encode()
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ import (
 	"crossfade/internal/agent/identity"
 	"crossfade/internal/agent/rootdir"
 	"crossfade/internal/agent/script"
-	"crossfade/internal/agent/scriptlog"
 	"crossfade/internal/envelope"
 )
 
@@ -359,20 +358,6 @@ func TestBackoffGrowsToItsLimitWithJitter(t *testing.T) {
 	}
 }
 
-func TestDiagnosticsFitWhateverIsInThem(t *testing.T) {
-	t.Parallel()
-	for _, text := range []string{strings.Repeat("\x01", 20000), strings.Repeat("é\"\\<", 20000), strings.Repeat("\xff", 20000)} {
-		d := diagnostics{ErrorCode: 5, ScriptName: text, Message: text, Log: text + "end"}
-		payload, err := d.encode()
-		if err != nil || len(payload) > envelope.MaxPayload || len(payload) < 1000 {
-			t.Errorf("%d characters, %v", len(payload), err)
-		}
-		if !strings.Contains(payload, "end") {
-			t.Error("the end of the log is gone")
-		}
-	}
-}
-
 func TestTheRegistryForgetsOnlyTheOldest(t *testing.T) {
 	t.Parallel()
 	r := newRegistry()
@@ -388,12 +373,5 @@ func TestTheRegistryForgetsOnlyTheOldest(t *testing.T) {
 	}
 	if _, fresh := r.admit("0"); !fresh {
 		t.Error("the oldest command is still remembered")
-	}
-}
-
-func TestTailAndDiagnosticsAgree(t *testing.T) {
-	t.Parallel()
-	if scriptlog.TailSize > envelope.MaxPayload/2 {
-		t.Error("a log's tail does not fit into a payload")
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"crossfade/internal/agent/identity"
+	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/envelope"
 	"crossfade/internal/sigv4"
 )
@@ -60,7 +61,7 @@ type offered struct{ id, execution, event string }
 // result is what a Complete said.
 type result struct {
 	Status string
-	diagnostics
+	lifecycle.Diagnostics
 }
 
 type oneKey struct{}
@@ -184,7 +185,7 @@ func (s *fakeServer) complete(command, status, payload string) {
 		s.Errorf("diagnostics of %d characters", len(payload))
 	}
 	r := result{Status: status}
-	if err := json.Unmarshal([]byte(payload), &r.diagnostics); err != nil {
+	if err := json.Unmarshal([]byte(payload), &r.Diagnostics); err != nil {
 		s.Errorf("diagnostics %q: %v", payload, err)
 	}
 	s.mu.Lock()

@@ -1,4 +1,4 @@
-package agent
+package lifecycle
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // hooks are the scripts of one event, ready to run.
 type hooks struct {
-	agent    *agent
+	host     *Host
 	event    string
 	spec     envelope.Specification
 	revision rootdir.Deployment // whose scripts they are
@@ -22,41 +22,43 @@ type hooks struct {
 }
 
 // newHooks finds the scripts of the event. None is no error.
-func (a *agent) newHooks(e event, spec envelope.Specification) (hooks, error) {
-	h := hooks{agent: a, event: e.name, spec: spec}
-	p, there, err := a.revisionOf(e, spec)
+func (h *Host) newHooks(e event, spec envelope.Specification) (hooks, error) {
+	found := hooks{host: h, event: e.name, spec: spec}
+	p, there, err := h.revisionOf(e, spec)
 	if err != nil || !there {
-		return h, err
+		return found, err
 	}
-	s, err := a.readAppSpec(p, spec.AppSpecFilename)
+	s, err := h.readAppSpec(p, spec.AppSpecFilename)
 	if err != nil {
-		return h, err
+		return found, err
 	}
-	h.revision, h.scripts = p, s.Hooks[e.name]
-	return h, nil
+	found.revision, found.scripts = p, s.Hooks[e.name]
+	return found, nil
 }
 
 // run runs the scripts one after the other. What they write is logged under the current deployment, whosever scripts they are.
-func (h hooks) run(ctx context.Context) (err error) {
-	own := h.agent.dir.Deployment(h.spec.DeploymentGroupID, h.spec.DeploymentID)
-	record, err := scriptlog.NewRecorder(h.agent.scriptsLog, h.spec.DeploymentID, own.ScriptsLog(), h.agent.now)
+func (h hooks) run(ctx context.Context, out Output) (err error) {
+	own := h.host.Dir.Deployment(h.spec.DeploymentGroupID, h.spec.DeploymentID)
+	record, err := scriptlog.NewRecorder(h.host.ScriptsLog, h.spec.DeploymentID, own.ScriptsLog(), h.host.Now)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if closeErr := record.Close(); closeErr != nil {
-			h.agent.log.Error("script output is missing in a log", "deployment", h.spec.DeploymentID, "error", closeErr)
+			h.host.Log.Error("script output is missing in a log", "deployment", h.spec.DeploymentID, "error", closeErr)
 		}
 	}()
 	record.Line("LifecycleEvent - " + h.event)
-	env := append(append([]string(nil), h.agent.environ...), eventEnvironment(h.event, h.spec)...)
+	env := append(append([]string(nil), h.host.Environ...), eventEnvironment(h.event, h.spec)...)
 	for _, s := range h.scripts {
 		record.Line("Script - " + s.Location)
+		out.Script(s.Location)
 		err := script.Run(ctx, script.Script{
 			Path:     filepath.Join(h.revision.Archive(), filepath.FromSlash(s.Location)),
 			Location: s.Location, Timeout: s.Timeout, RunAs: s.RunAs, Sudo: s.Sudo, Env: env,
 		}, func(stream script.Stream, line string) {
 			record.Line("[" + string(stream) + "]" + line)
+			out.Line(stream, line)
 		})
 		if err != nil {
 			return &scriptError{err: err, log: record.Tail()}

@@ -1,4 +1,4 @@
-package agent
+package lifecycle
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"crossfade/internal/envelope"
 )
 
-// diagnostics is what a report says about a command, in the protocol's words.
-type diagnostics struct {
+// Diagnostics is what a report says about a command, in the protocol's words.
+type Diagnostics struct {
 	ErrorCode  script.Code `json:"error_code"`
 	ScriptName string      `json:"script_name"`
 	Message    string      `json:"message"`
@@ -28,12 +28,12 @@ const (
 	leastLog       = 512
 )
 
-// diagnose tells how a command ended. The log is only for failures, as with the official agent.
-func diagnose(err error) diagnostics {
+// Diagnose tells how a lifecycle event ended. The error is nil or what its work, or [Host.Prepare], has returned. The log is only for failures, as with the official agent.
+func Diagnose(err error) Diagnostics {
 	if err == nil {
-		return diagnostics{Message: "Succeeded: "}
+		return Diagnostics{Message: "Succeeded: "}
 	}
-	d := diagnostics{ErrorCode: script.CodeUnknown, Message: err.Error(), Log: logOf(err)}
+	d := Diagnostics{ErrorCode: script.CodeUnknown, Message: err.Error(), Log: logOf(err)}
 	var f *script.Failure
 	if errors.As(err, &f) {
 		d.ErrorCode, d.ScriptName, d.Message = f.Code, f.Location, f.Message
@@ -41,9 +41,14 @@ func diagnose(err error) diagnostics {
 	return d
 }
 
-// encode makes the payload. It is at most as long as the protocol allows: escaping can make a log several times longer, so its beginning
+// Interrupted is what is said of an event that was running when the agent ended: nobody knows how far it came.
+func Interrupted() Diagnostics {
+	return Diagnostics{ErrorCode: script.CodeRestarted, Message: "Failing in-progress lifecycle event after an agent restart."}
+}
+
+// Encode makes the payload. It is at most as long as the protocol allows: escaping can make a log several times longer, so its beginning
 // goes first.
-func (d diagnostics) encode() (string, error) {
+func (d Diagnostics) Encode() (string, error) {
 	d.Message = shorten(strings.ToValidUTF8(d.Message, "\uFFFD"), longestMessage)
 	d.ScriptName = shorten(strings.ToValidUTF8(d.ScriptName, "\uFFFD"), longestMessage/3)
 	d.Log = lastBytes(d.Log, scriptlog.TailSize)

@@ -1,6 +1,8 @@
-package agent
+package lifecycle
 
 import (
+	"slices"
+
 	"crossfade/internal/agent/rootdir"
 	"crossfade/internal/envelope"
 )
@@ -49,18 +51,31 @@ func events() []event {
 	}
 }
 
-func findEvent(name string) (event, bool) {
+// Events are the names of all lifecycle events that a server may send, in the order of an in-place deployment.
+func Events() []string {
+	var names []string
+	for _, e := range events() {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// findEvent finds an event of the table, or one of the host's own, whose scripts are the current revision's.
+func (h *Host) findEvent(name string) (event, bool) {
 	for _, e := range events() {
 		if e.name == name {
 			return e, true
 		}
 	}
+	if slices.Contains(h.Custom, name) {
+		return event{name, runScripts, current, current}, true
+	}
 	return event{}, false
 }
 
 // revisionOf finds the deployment whose scripts run at the event; false: there is none, so nothing runs.
-func (a *agent) revisionOf(e event, spec envelope.Specification) (rootdir.Deployment, bool, error) {
-	own := a.dir.Deployment(spec.DeploymentGroupID, spec.DeploymentID)
+func (h *Host) revisionOf(e event, spec envelope.Specification) (rootdir.Deployment, bool, error) {
+	own := h.Dir.Deployment(spec.DeploymentGroupID, spec.DeploymentID)
 	which := e.scripts
 	if spec.BlueGreenRollback() {
 		which = e.inRollback
@@ -76,5 +91,5 @@ func (a *agent) revisionOf(e event, spec envelope.Specification) (rootdir.Deploy
 	if which == mostRecent {
 		mark = rootdir.MostRecent
 	}
-	return a.dir.Marked(spec.DeploymentGroupID, mark)
+	return h.Dir.Marked(spec.DeploymentGroupID, mark)
 }

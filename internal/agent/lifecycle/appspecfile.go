@@ -1,4 +1,4 @@
-package agent
+package lifecycle
 
 import (
 	"errors"
@@ -22,7 +22,7 @@ func hostOS() appspec.OS {
 }
 
 // readAppSpec reads the AppSpec of a deployment: the file that the deployment names, else one of the usual names.
-func (a *agent) readAppSpec(p rootdir.Deployment, named string) (*appspec.Spec, error) {
+func (h *Host) readAppSpec(p rootdir.Deployment, named string) (*appspec.Spec, error) {
 	if unpacked, err := p.Unpacked(); err != nil {
 		return nil, err
 	} else if !unpacked {
@@ -42,7 +42,7 @@ func (a *agent) readAppSpec(p rootdir.Deployment, named string) (*appspec.Spec, 
 			return nil, err
 		}
 		for _, w := range s.Warnings {
-			a.log.Warn("AppSpec", "warning", w)
+			h.Log.Warn("AppSpec", "warning", w)
 		}
 		return s, nil
 	}

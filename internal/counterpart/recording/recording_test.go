@@ -28,8 +28,8 @@ func TestShapes(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		`{"a":1,"b":[{"c":"x"},{"c":"y"}],"d":1.5,"e":null,"f":true}`: " object\n.a whole number\n.b list\n.b[] object\n.b[].c string\n.d fraction\n.e <nil>\n.f bool",
-		`{"Payload":"{\"n\":4}"}`:       " object\n.Payload object\n.Payload.n whole number",
-		`{"Payload":"-----BEGIN PKCS"}`: " object\n.Payload string",
+		`{"Payload":"{\"n\":4}"}`:                                     " object\n.Payload object\n.Payload.n whole number",
+		`{"Payload":"-----BEGIN PKCS"}`:                               " object\n.Payload string",
 	} {
 		if got, err := Shape([]byte(in)); err != nil || got != want {
 			t.Errorf("%s is\n%s, %v", in, got, err)

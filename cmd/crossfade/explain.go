@@ -9,6 +9,7 @@ import (
 
 	"crossfade/internal/explain"
 	"crossfade/internal/explain/follow"
+	"crossfade/internal/operator"
 )
 
 // explainTimeout bounds the reading, of a deployment to thousands of instances too.
@@ -42,10 +43,30 @@ failed, and how many the deployment config needs. A waiting deployment shows wha
 				return err
 			}
 			x := explain.Explain(in)
+			x.AddLogs(func(instance, event string) []string { return lastLines(ctx, at, args[0], instance, event) })
 			return print(c.OutOrStdout(), output, x, x.WriteText)
 		},
 	}
 	at.addFlags(c)
 	addOutputFlag(c, &output)
 	return c
+}
+
+// lastLines are the last lines that an event has written. A key that may not read logs, and a server that has none, have none to show: what is explained is
+// explained without them.
+func lastLines(ctx context.Context, at reach, id, instance, event string) (lines []string) {
+	client, err := at.client(os.Environ())
+	if err != nil {
+		return nil
+	}
+	chunks, err := client.LastEventLogs(ctx, operator.LogQuery{DeploymentID: id, Target: instance, Event: event}, explain.Shown+1)
+	if err != nil {
+		return nil
+	}
+	for _, c := range chunks {
+		for _, l := range c.Lines {
+			lines = append(lines, harmless(l.Text))
+		}
+	}
+	return lines
 }

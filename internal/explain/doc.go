@@ -82,8 +82,10 @@ type Failure struct {
 	Script    string `json:"script,omitempty"`
 	Message   string `json:"message"`
 	// Log is the end of what the script wrote, at most logLines lines.
-	Log  []string `json:"log,omitempty"`
-	Next string   `json:"next"`
+	Log []string `json:"log,omitempty"`
+	// Logs is the command that shows all of the log; empty: there is none.
+	Logs string `json:"logs,omitempty"`
+	Next string `json:"next"`
 
 	at    time.Time     // when it failed
 	limit time.Duration // how long the event had

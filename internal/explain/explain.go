@@ -49,6 +49,9 @@ func (x *Explanation) failures(in Input) {
 	for _, t := range in.Targets {
 		if e, ok := failedEvent(t); ok {
 			f := FailureOf(t, e)
+			if len(f.Log) > 0 {
+				f.Logs = LogsCommand(x.DeploymentID, f.Instance, f.Event)
+			}
 			f.Place = places[place{f.Stage, f.Instance}]
 			x.Failures = append(x.Failures, f)
 		}

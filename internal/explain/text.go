@@ -69,6 +69,9 @@ func (f Failure) write(b *bytes.Buffer, total int) {
 	for _, line := range f.Log {
 		fmt.Fprintf(b, "    | %s\n", line)
 	}
+	if f.Logs != "" {
+		fmt.Fprintf(b, "    all of it: %s\n", f.Logs)
+	}
 }
 
 func (x Explanation) writeWaits(b *bytes.Buffer) {

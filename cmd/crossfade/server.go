@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +115,7 @@ func announce(w io.Writer, output string, s *server.Server, cfg config.Config, g
 		SecretAccessKey string `json:"secretAccessKey,omitempty"`
 	}{s.Endpoint(), s.Addr(), cfg.Data, cfg.Region, cfg.Account, "", "", made.AccessKeyID, made.SecretAccessKey}
 	if file, fingerprint, ok := s.OwnAuthority(); ok {
-		about.CAFile, about.CAFingerprint = absolute(file), "sha256:"+fingerprint
+		about.CAFile, about.CAFingerprint = file, "sha256:"+fingerprint
 	}
 	if output == "json" {
 		return json.NewEncoder(w).Encode(about) // on one line: whoever starts the server reads up to its end
@@ -138,12 +137,4 @@ export AWS_ENDPOINT_URL=%s
 
 `, about.AccessKeyID, about.SecretAccessKey, about.Region, about.Endpoint)
 	return err
-}
-
-// absolute is a path that means the same in every directory.
-func absolute(path string) string {
-	if full, err := filepath.Abs(path); err == nil {
-		return full
-	}
-	return path
 }

@@ -98,7 +98,8 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	}
 	clock := systemClock(o.Now)
 	mailbox := hostapi.NewMailbox(clock)
-	instances, err := openFleets(ctx, o, database, router, s.Endpoint())
+	ca, _, _ := s.OwnAuthority()
+	instances, err := openFleets(ctx, o, database, router, s.Endpoint(), ca)
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,9 @@ type fleets struct {
 	own *local.Driver
 }
 
-// openFleets makes the fleets of the configuration. Nothing is started before start. endpoint is where agents reach the server.
-func openFleets(ctx context.Context, o Options, database *sqlite.Store, router traffic.Router, endpoint string) (*fleets, error) {
+// openFleets makes the fleets of the configuration. Nothing is started before start. endpoint is where agents reach the server, and ca the
+// file of the CA by which they know it; empty: the system's.
+func openFleets(ctx context.Context, o Options, database *sqlite.Store, router traffic.Router, endpoint, ca string) (*fleets, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the path of this program: %w", err)
@@ -43,6 +44,9 @@ func openFleets(ctx context.Context, o Options, database *sqlite.Store, router t
 		Store: database, Registry: database, Account: o.Config.Account, Dir: filepath.Join(o.Config.Data, fleetDirectory),
 		Endpoint: endpoint, Region: o.Config.Region, Environ: []string{"PATH=" + commandPath, "CROSSFADE_PROGRAM=" + program},
 		Leave: leaving{router, targetGroupNames(o.Config.LoadBalancer), o.Now}.leave, Now: o.Now, Log: o.Log.With("part", "fleet"),
+	}
+	if ca != "" {
+		options.Environ = append(options.Environ, "CROSSFADE_CA="+ca)
 	}
 	f := &fleets{Joined: fleet.Joined{Rest: fleet.Registered{Instances: database}}}
 	for _, c := range o.Config.Fleets {

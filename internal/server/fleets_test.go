@@ -38,7 +38,7 @@ func TestAFleetsInstancesAreHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFleets(ctx, o, database, &draining{}, "http://127.0.0.1:8470")
+	f, err := openFleets(ctx, o, database, &draining{}, "http://127.0.0.1:8470", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,11 @@ func (s *Server) OwnAuthority() (file, fingerprint string, ok bool) {
 	if s.certificate == nil || s.config.TLS.Cert != "" {
 		return "", "", false
 	}
-	return filepath.Join(s.config.Data, authority.CertificateFile), s.authority.Fingerprint(), true
+	file = filepath.Join(s.config.Data, authority.CertificateFile)
+	if full, err := filepath.Abs(file); err == nil {
+		file = full
+	}
+	return file, s.authority.Fingerprint(), true
 }
 
 // names are what the server may be called by.

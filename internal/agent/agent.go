@@ -74,13 +74,15 @@ func Run(ctx context.Context, o Options) (err error) {
 }
 
 func newAgent(o Options) (*agent, error) {
-	dir, err := rootdir.Open(o.Root)
+	dir, err := rootdir.Open(o.Root, o.Tracking)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := scriptlog.OpenShared(dir.DeploymentsLog())
-	if err != nil {
-		return nil, errors.Join(err, dir.Close())
+	var shared *scriptlog.Shared
+	if !o.NoDeploymentsLog {
+		if shared, err = scriptlog.OpenShared(dir.DeploymentsLog()); err != nil {
+			return nil, errors.Join(err, dir.Close())
+		}
 	}
 	client := o.newHTTPClient()
 	a := &agent{
@@ -88,7 +90,7 @@ func newAgent(o Options) (*agent, error) {
 		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(),
 	}
 	s := signer{identity: o.Identity}
-	a.client = &control.Client{Endpoint: o.Endpoint, Host: o.Identity.Host, Version: o.Version, HTTP: client, Sign: s.sign, Now: time.Now}
+	a.client = &control.Client{Endpoint: o.Endpoint, Secure: o.AuthPolicy, Host: o.Identity.Host, Version: o.Version, HTTP: client, Sign: s.sign, Now: time.Now}
 	bundles := o.fetcher(client, func(ctx context.Context, req *http.Request, service, payload string) error {
 		return s.sign(ctx, req, service, payload, time.Now().Add(a.client.Skew()))
 	})

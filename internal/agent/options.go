@@ -38,6 +38,15 @@ type Options struct {
 	// Environ is what scripts inherit, as "KEY=value"; what a lifecycle event sets wins over it.
 	Environ []string
 
+	// AuthPolicy calls the server by the names of the official secure endpoint: another service in signatures and another operation prefix.
+	AuthPolicy bool
+	// Tracking names the directory of running commands in Root; default: the official agent's.
+	Tracking string
+	// NoDeploymentsLog leaves out the log of all scripts; each deployment still has its own.
+	NoDeploymentsLog bool
+	// ReadTimeout is how long an answer may take to begin, that to a poll included; default two minutes, the longest.
+	ReadTimeout time.Duration
+
 	MaxRevisions int            // how many deployments of a group stay on disk; default 5
 	Limits       archive.Limits // of what a bundle may unpack to
 	MaxBundle    int64          // size of a bundle in bytes; default 8 GiB
@@ -55,6 +64,8 @@ const (
 	// reportGrace is how long a stopping agent tries to tell the server what it has done. The rest is told after the next start.
 	reportGrace = 5 * time.Second
 	gitHub      = "https://api.github.com"
+	// longestRead is more than any call may take as a whole.
+	longestRead = 2 * time.Minute
 )
 
 func (o Options) withDefaults() (Options, error) {
@@ -86,6 +97,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.MaxBundle = orDefault(o.MaxBundle, 8<<30)
 	o.PollInterval = orDefault(o.PollInterval, time.Second)
 	o.StopTimeout = orDefault(o.StopTimeout, 2*time.Hour)
+	o.ReadTimeout = min(orDefault(o.ReadTimeout, longestRead), longestRead)
 	return o, nil
 }
 

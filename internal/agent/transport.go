@@ -22,7 +22,7 @@ func (o Options) newHTTPClient() *http.Client {
 			Proxy: o.Proxy, DialContext: dialer.DialContext,
 			TLSClientConfig:       &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:   10 * time.Second,
-			ResponseHeaderTimeout: 2 * time.Minute,
+			ResponseHeaderTimeout: o.ReadTimeout,
 			IdleConnTimeout:       90 * time.Second,
 			MaxIdleConnsPerHost:   4,
 			ForceAttemptHTTP2:     true,

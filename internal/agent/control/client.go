@@ -21,6 +21,7 @@ import (
 // Client talks to one server for one host.
 type Client struct {
 	Endpoint string // base URL
+	Secure   bool   // the endpoint is called by the names of the official secure one
 	Host     string // the host's identifier
 	Version  string // of the agent
 	HTTP     *http.Client
@@ -137,12 +138,16 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, operation stri
 		return fmt.Errorf("call %s: %w", operation, err)
 	}
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	req.Header.Set("X-Amz-Target", targetPrefix+operation)
+	service, prefix := Service, targetPrefix
+	if c.Secure {
+		service, prefix = SecureService, secureTargetPrefix
+	}
+	req.Header.Set("X-Amz-Target", prefix+operation)
 	req.Header.Set(versionHeader, c.Version)
 	req.Header.Set("User-Agent", c.Version)
 	sum := sha256.Sum256(body)
 	sentAt := c.Now()
-	if err := c.Sign(ctx, req, Service, hex.EncodeToString(sum[:]), sentAt.Add(c.Skew())); err != nil {
+	if err := c.Sign(ctx, req, service, hex.EncodeToString(sum[:]), sentAt.Add(c.Skew())); err != nil {
 		return fmt.Errorf("sign %s: %w", operation, err)
 	}
 	res, err := c.HTTP.Do(req)

@@ -14,11 +14,16 @@ import (
 // Sign signs a request of the given service as of the given time. The payload is the hexadecimal SHA-256 of the body.
 type Sign func(ctx context.Context, req *http.Request, service, payload string, at time.Time) error
 
-// Service is the signing name of the protocol.
-const Service = "codedeploy-commands"
+// The signing names of the protocol: of the usual endpoint, and of the secure one.
+const (
+	Service       = "codedeploy-commands"
+	SecureService = "codedeploy-commands-secure"
+)
 
 const (
-	targetPrefix  = "CodeDeployCommandService_v20141006."
+	targetPrefix       = "CodeDeployCommandService_v20141006."
+	secureTargetPrefix = "CodeDeployCommandService."
+
 	versionHeader = "X-Amz-Codedeploy-Agent-Version"
 
 	// maxAnswer bounds what is read of an answer, in bytes. The largest is a signed specification.

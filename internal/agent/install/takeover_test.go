@@ -91,7 +91,7 @@ func TestTheOfficialAgentCanTakeOver(t *testing.T) {
 
 func openRoot(t *testing.T, path string) *rootdir.Dir {
 	t.Helper()
-	dir, err := rootdir.Open(path)
+	dir, err := rootdir.Open(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,31 +30,52 @@ const (
 	reports      = "reports"
 )
 
-// Dir is an agent's root directory, locked for it.
+// Dir is an agent's root directory.
 type Dir struct {
-	path string
-	lock *os.File
+	path     string
+	tracking string   // name of the directory of running commands
+	lock     *os.File // nil: opened beside the agent
 }
 
-// Open makes what is missing and locks the directory: two agents in one would take each other's files for their own.
-func Open(path string) (*Dir, error) {
-	abs, err := filepath.Abs(path)
+// Open makes what is missing and locks the directory: two agents in one would take each other's files for their own. Running commands are
+// written down in the directory of the given name in it; empty: as the official agent calls it by default.
+func Open(path, tracking string) (*Dir, error) {
+	d, err := OpenBeside(path)
 	if err != nil {
-		return nil, fmt.Errorf("open agent root: %w", err)
+		return nil, err
 	}
-	for _, d := range []string{"", instructions, logs, ongoing, ours, filepath.Join(ours, reports)} {
-		if err := os.MkdirAll(filepath.Join(abs, d), 0o755); err != nil {
+	if tracking != "" {
+		d.tracking = tracking
+	}
+	for _, name := range []string{logs, d.tracking, filepath.Join(ours, reports)} {
+		if err := os.MkdirAll(filepath.Join(d.path, name), 0o755); err != nil {
 			return nil, fmt.Errorf("open agent root: %w", err)
 		}
 	}
-	lock, err := os.OpenFile(filepath.Join(abs, ours, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	lock, err := os.OpenFile(filepath.Join(d.path, ours, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open lock of agent root: %w", err)
 	}
 	if err := insistOnLock(lock); err != nil {
-		return nil, errors.Join(fmt.Errorf("another agent runs in %s: stop it, or give this one another root directory: %w", abs, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("another agent runs in %s: stop it, or give this one another root directory: %w", d.path, err), lock.Close())
 	}
-	return &Dir{path: abs, lock: lock}, nil
+	d.lock = lock
+	return d, nil
+}
+
+// OpenBeside makes what is missing for deployments, and locks nothing: for whoever deploys beside an agent and keeps out of its way by the lock of
+// the host. What is about commands and reports is the agent's alone.
+func OpenBeside(path string) (*Dir, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open agent root: %w", err)
+	}
+	for _, name := range []string{"", instructions, ours} {
+		if err := os.MkdirAll(filepath.Join(abs, name), 0o755); err != nil {
+			return nil, fmt.Errorf("open agent root: %w", err)
+		}
+	}
+	return &Dir{path: abs, tracking: ongoing}, nil
 }
 
 // insistOnLock tries for a moment: InUse may be looking.
@@ -89,11 +110,17 @@ func InUse(path string) (bool, error) {
 
 // Close gives the directory free for another agent.
 func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
 	if err := errors.Join(unlockFile(d.lock), d.lock.Close()); err != nil {
 		return fmt.Errorf("unlock agent root: %w", err)
 	}
 	return nil
 }
+
+// Path is the root directory.
+func (d *Dir) Path() string { return d.path }
 
 // Instructions is the directory of the installer's lists.
 func (d *Dir) Instructions() string { return filepath.Join(d.path, instructions) }

@@ -19,7 +19,7 @@ const Stale = 24 * time.Hour
 
 // Begin writes down that a command is about to run. Durable says that what it does matters beyond a power failure.
 func (d *Dir) Begin(deploymentID, command string, durable bool) error {
-	if err := writeWhole(d.tracking(deploymentID), []byte(command), durable); err != nil {
+	if err := writeWhole(d.running(deploymentID), []byte(command), durable); err != nil {
 		return fmt.Errorf("write down the running command: %w", err)
 	}
 	return nil
@@ -27,14 +27,14 @@ func (d *Dir) Begin(deploymentID, command string, durable bool) error {
 
 // End forgets the running command of a deployment.
 func (d *Dir) End(deploymentID string) error {
-	if err := os.Remove(d.tracking(deploymentID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(d.running(deploymentID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget the running command: %w", err)
 	}
 	return nil
 }
 
-func (d *Dir) tracking(deploymentID string) string {
-	return filepath.Join(d.path, ongoing, deploymentID)
+func (d *Dir) running(deploymentID string) string {
+	return filepath.Join(d.path, d.tracking, deploymentID)
 }
 
 // Unfinished is a command that was running when the agent ended.
@@ -50,7 +50,7 @@ func (d *Dir) Unfinished(now time.Time) ([]Unfinished, error) {
 		at time.Time
 	}
 	var all []aged
-	err := d.eachFile(ongoing, func(name string, content []byte, at time.Time) error {
+	err := d.eachFile(d.tracking, func(name string, content []byte, at time.Time) error {
 		if now.Sub(at) > Stale || len(content) == 0 {
 			return d.End(name)
 		}

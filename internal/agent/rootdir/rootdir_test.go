@@ -13,7 +13,7 @@ import (
 
 func open(t *testing.T) *Dir {
 	t.Helper()
-	d, err := Open(filepath.Join(t.TempDir(), "root"))
+	d, err := Open(filepath.Join(t.TempDir(), "root"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestTheLayoutIsTheOfficialOne(t *testing.T) {
 func TestARootHasOneAgent(t *testing.T) {
 	t.Parallel()
 	d := open(t)
-	if _, err := Open(d.path); err == nil || !strings.Contains(err.Error(), "another agent runs") {
+	if _, err := Open(d.path, ""); err == nil || !strings.Contains(err.Error(), "another agent runs") {
 		t.Errorf("a second agent got %v", err)
 	}
 }
@@ -107,7 +107,7 @@ func TestRunningCommandsAreRemembered(t *testing.T) {
 		if id == "d-old" {
 			at = now.Add(-25 * time.Hour)
 		}
-		try(t, os.Chtimes(d.tracking(id), at, at))
+		try(t, os.Chtimes(d.running(id), at, at))
 	}
 	try(t, os.WriteFile(filepath.Join(d.path, ongoing, ".new-1"), []byte("half"), 0o644))
 	got, err := d.Unfinished(now)
@@ -177,7 +177,7 @@ func TestLookingFromOutside(t *testing.T) {
 	if used, all := look(); used || all != nil {
 		t.Errorf("before: in use %v, %v", used, all)
 	}
-	d, err := Open(path)
+	d, err := Open(path, "")
 	try(t, err)
 	try(t, d.SetMark("g-1", LastSuccessful, d.Deployment("g-1", "d-1")))
 	try(t, d.SetMark("g-2", MostRecent, d.Deployment("g-2", "d-2")))

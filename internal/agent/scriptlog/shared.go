@@ -83,8 +83,11 @@ func (s *Shared) rotate() error {
 	return s.open()
 }
 
-// Close ends the log. Later lines are refused.
+// Close ends the log. Later lines are refused. A nil log is closed.
 func (s *Shared) Close() error {
+	if s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == nil {

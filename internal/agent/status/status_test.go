@@ -31,7 +31,7 @@ func try(t *testing.T, err error) {
 func newRoot(t *testing.T) (string, *rootdir.Dir) {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "root")
-	d, err := rootdir.Open(root)
+	d, err := rootdir.Open(root, "")
 	try(t, err)
 	return root, d
 }

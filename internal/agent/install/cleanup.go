@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -18,20 +19,14 @@ const semanagePrefix = "semanage\x00"
 // cleanUp takes away what the cleanup list says, the last first, and then the list. A last line without its end is a crash's and is left
 // out. What is gone already is fine; a directory stays as long as something is in it.
 func cleanUp(ctx context.Context, log *slog.Logger, run Runner, list string) error {
-	content, err := os.ReadFile(list)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	lines, there, err := readCleanup(list)
+	if err != nil || !there {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("read cleanup list: %w", err)
-	}
-	whole, _, _ := cutLast(content, '\n')
-	lines := strings.Split(string(whole), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
+	for _, line := range slices.Backward(lines) {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("clean up the last installation: %w", err)
 		}
-		line := lines[i]
 		switch {
 		case line == "":
 		case strings.HasPrefix(line, semanagePrefix):
@@ -48,6 +43,19 @@ func cleanUp(ctx context.Context, log *slog.Logger, run Runner, list string) err
 		return fmt.Errorf("remove cleanup list: %w", err)
 	}
 	return nil
+}
+
+// readCleanup reads the lines of a cleanup list that are whole.
+func readCleanup(list string) (lines []string, there bool, err error) {
+	content, err := os.ReadFile(list)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("read cleanup list: %w", err)
+	}
+	whole, _, _ := cutLast(content, '\n')
+	return strings.Split(string(whole), "\n"), true, nil
 }
 
 func cutLast(b []byte, sep byte) (before, after []byte, found bool) {

@@ -23,18 +23,15 @@ type Installer struct {
 // Install replaces what the deployment group has on the host by what the request says. The instruction list and the cleanup list stay behind
 // under the group's id.
 func (i Installer) Install(ctx context.Context, groupID string, r Request) error {
-	run := i.Runner
-	if run == nil {
-		run = programs{}
-	}
+	run := i.runner()
 	if err := ready(run, r.Spec); err != nil {
 		return err
 	}
-	cleanup := filepath.Join(i.Dir, groupID+"-cleanup")
+	cleanup := i.cleanupList(groupID)
 	if err := cleanUp(ctx, i.Log, run, cleanup); err != nil {
 		return err
 	}
-	list, err := plan(ctx, run, r)
+	list, err := plan(ctx, run, r, nil)
 	if err != nil {
 		return err
 	}
@@ -50,6 +47,17 @@ func (i Installer) Install(ctx context.Context, groupID string, r Request) error
 		err = fmt.Errorf("write cleanup list: %w", closeErr)
 	}
 	return err
+}
+
+func (i Installer) runner() Runner {
+	if i.Runner == nil {
+		return programs{}
+	}
+	return i.Runner
+}
+
+func (i Installer) cleanupList(groupID string) string {
+	return filepath.Join(i.Dir, groupID+"-cleanup")
 }
 
 func writeList(path string, list []Instruction) error {

@@ -43,10 +43,14 @@ type planner struct {
 	settled  map[string]bool        // objects that permissions have been planned for
 }
 
-func plan(ctx context.Context, run Runner, r Request) ([]Instruction, error) {
+// plan makes the list. What is in gone counts as not on the host.
+func plan(ctx context.Context, run Runner, r Request, gone map[string]bool) ([]Instruction, error) {
 	p := &planner{
 		ctx: ctx, run: run, request: r, behavior: r.behavior(), copies: map[string]string{}, made: map[string]bool{}, links: map[string]bool{},
 		there: map[string]fs.FileInfo{}, settled: map[string]bool{},
+	}
+	for path := range gone {
+		p.there[path] = nil
 	}
 	for _, f := range r.Spec.Files {
 		if err := p.entry(f); err != nil {

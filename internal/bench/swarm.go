@@ -1,0 +1,201 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"crossfade/internal/agent/control"
+	"crossfade/internal/sigv4"
+)
+
+// identity is what a simulated agent signs with.
+type identity struct {
+	name, arn string
+	key       sigv4.Credential
+}
+
+// agentVersion is what simulated agents call themselves.
+const agentVersion = "crossfade/bench"
+
+// swarm is many simulated agents. They share a client, and each has its own connection.
+type swarm struct {
+	endpoint, region string
+	http             *http.Client
+	// hold keeps a command from being finished until the channel closes; nil: none is held.
+	hold func(event string) <-chan struct{}
+	// given is told of each command that came; nil: nobody is. It must not block.
+	given func(deployment, event string, at time.Time)
+
+	idle, specification, acknowledge, complete, turnaround *meter
+
+	polling  atomic.Int64 // agents that have begun to poll
+	events   atomic.Int64 // lifecycle events whose success the server took
+	holding  atomic.Int64 // commands that are held now
+	troubles atomic.Int64 // polls that failed
+
+	agents sync.WaitGroup
+	stop   context.CancelFunc
+}
+
+func newSwarm(at *Installation, hosts int) *swarm {
+	return &swarm{
+		endpoint: at.Endpoint, region: at.Region, http: manyConnections(at.HTTP, hosts),
+		idle: newMeter("PollHostCommand without work"), specification: newMeter("GetDeploymentSpecification"),
+		acknowledge: newMeter("PutHostCommandAcknowledgement"), complete: newMeter("PutHostCommandComplete"),
+		turnaround: newMeter("result taken to next command"),
+	}
+}
+
+// meters are those of calls, in the order of a report.
+func (s *swarm) meters() []*meter {
+	return []*meter{s.turnaround, s.specification, s.acknowledge, s.complete}
+}
+
+// start starts the agents. end must be called.
+func (s *swarm) start(ctx context.Context, hosts []identity) {
+	run, stop := context.WithCancel(ctx)
+	s.stop = stop
+	for _, h := range hosts {
+		a := &simulated{swarm: s, client: s.client(h), known: map[string]bool{}}
+		s.agents.Go(func() { a.run(run) })
+	}
+}
+
+// client is the real protocol's client for a host.
+func (s *swarm) client(h identity) *control.Client {
+	return &control.Client{
+		Endpoint: s.endpoint, Host: h.arn, Version: agentVersion, HTTP: s.http, Now: time.Now,
+		Sign: func(_ context.Context, r *http.Request, service, payload string, at time.Time) error {
+			sigv4.Sign(r, h.key, s.region, service, payload, at)
+			return nil
+		},
+	}
+}
+
+// end stops all agents and waits for them.
+func (s *swarm) end() {
+	s.stop()
+	s.agents.Wait()
+	s.http.CloseIdleConnections()
+}
+
+// simulated is one agent. It has one goroutine and one connection.
+type simulated struct {
+	*swarm
+	client *control.Client
+	known  map[string]bool // executions whose specification was fetched
+	done   time.Time       // when the server took the last result; zero: there is none, or the next command came
+}
+
+func (a *simulated) run(ctx context.Context) {
+	a.polling.Add(1)
+	for failures := 0; ctx.Err() == nil; {
+		asked := time.Now()
+		cmd, err := a.client.Poll(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			a.troubles.Add(1)
+			failures++
+			pause(ctx, failures)
+		case cmd == nil:
+			failures = 0
+			a.idle.add(time.Since(asked), nil)
+		default:
+			failures = 0
+			a.do(ctx, cmd)
+		}
+	}
+}
+
+// do carries a command through.
+func (a *simulated) do(ctx context.Context, cmd *control.Command) {
+	begun := time.Now()
+	if !a.done.IsZero() {
+		a.turnaround.add(begun.Sub(a.done), nil)
+		a.done = time.Time{}
+	}
+	if a.given != nil {
+		a.given(deploymentOf(cmd.ExecutionID), cmd.Name, begun)
+	}
+	if !a.known[cmd.ExecutionID] {
+		err := a.insist(ctx, a.specification, func() error {
+			_, err := a.client.Specification(ctx, cmd.ExecutionID)
+			return err
+		})
+		if err != nil {
+			return
+		}
+		clear(a.known) // the last deployment is over
+		a.known[cmd.ExecutionID] = true
+	}
+	wanted := false
+	noop := cmd.Name != "DownloadBundle" && cmd.Name != "Install"
+	err := a.insist(ctx, a.acknowledge, func() (err error) {
+		wanted, err = a.client.Acknowledge(ctx, cmd.ID, noop)
+		return err
+	})
+	if err != nil || !wanted {
+		return
+	}
+	if a.hold != nil {
+		if gate := a.hold(cmd.Name); gate != nil {
+			a.holding.Add(1)
+			select {
+			case <-gate:
+			case <-ctx.Done():
+			}
+			a.holding.Add(-1)
+		}
+	}
+	const diagnostics = `{"error_code":0,"script_name":"","message":"Succeeded","log":""}`
+	err = a.insist(ctx, a.complete, func() error { return a.client.Complete(ctx, cmd.ID, true, diagnostics) })
+	if err == nil {
+		a.done = time.Now()
+		a.events.Add(1)
+	}
+}
+
+// insist repeats a call as a real agent does until it succeeds, fails for good, or the agent ends.
+func (a *simulated) insist(ctx context.Context, m *meter, call func() error) error {
+	for failures := 1; ; failures++ {
+		begun := time.Now()
+		err := call()
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		m.add(time.Since(begun), err)
+		if err == nil || control.Final(err) || !control.Transient(err) {
+			return err
+		}
+		pause(ctx, failures)
+	}
+}
+
+// pause waits as long as a real agent does after a number of failures in a row.
+func pause(ctx context.Context, failures int) {
+	wait := min(10*time.Second, 200*time.Millisecond<<min(failures-1, 10))
+	wait = wait/2 + rand.N(wait/2)
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// deploymentOf is the deployment in an execution's identifier: system, region, deployment, target.
+func deploymentOf(execution string) string {
+	parts := strings.SplitN(execution, "/", 4)
+	if len(parts) < 4 {
+		return execution
+	}
+	return parts[2]
+}

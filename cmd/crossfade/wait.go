@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"crossfade/internal/explain/follow"
+	"crossfade/internal/wire/control"
 )
 
 // exitCode ends a command that has said already how it ended with a code of its own.
@@ -36,7 +37,7 @@ func newWaitCommand() *cobra.Command {
 	var at reach
 	var goal, output string
 	var timeout time.Duration
-	var noWaitInReady bool
+	var noWaitInReady, logs bool
 	c := &cobra.Command{
 		Use: "wait DEPLOYMENT_ID", Short: "Follow a deployment until it is ready, rerouted or complete", Args: cobra.ExactArgs(1),
 		Long: `Follow a deployment live, print the beginning and the result of each lifecycle event once, and end with an exit code for the outcome:
@@ -55,11 +56,15 @@ deployment succeeded. A deployment that failed or was stopped never counts as re
 restarts, is asked again until the timeout. It is asked after a quarter of a second to two seconds, and at once when its stream of events says
 that something has happened.
 
+A failed event comes with the last lines that its script has written. With --logs the lines of all events are printed as they come; crossfade logs
+prints them alone.
+
 On a terminal a line below the others shows how the instances stand. With --output json each line is an object: its type is status, event,
-approval or outcome.
+log, gap (lines of a log that are missing), approval or outcome.
 
 ` + reachHelp,
 		Example: `  crossfade wait d-ABCDEFGH1 --for ready && run-smoke-tests
+  crossfade wait d-ABCDEFGH1 --for complete --logs
   crossfade wait d-ABCDEFGH1 --for complete --timeout 2h --output json
   crossfade wait "$(aws deploy create-deployment --query deploymentId --output text ...)" --for rerouted || crossfade explain ...`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -73,15 +78,26 @@ approval or outcome.
 			if err != nil {
 				return err
 			}
+			lines, err := at.client(os.Environ())
+			if err != nil {
+				return err
+			}
 			live := output != "json" && term.IsTerminal(int(os.Stdout.Fd())) && variable(os.Environ(), "TERM") != "dumb"
 			t := &waitTeller{out: c.OutOrStdout(), errs: c.ErrOrStderr(), json: output == "json", live: live, id: args[0], options: options}
 			f := &follow.Follower{
 				Reader: client, Clock: follow.Clock{Now: time.Now, Sleep: sleep}, Tell: t,
 				ID: args[0], Goal: follow.Goal(goal), Timeout: timeout, NoWaitInReady: noWaitInReady,
 			}
+			stopLogs := func(bool) {}
+			if logs {
+				stopLogs = followLogs(lines, args[0], t).Stop
+			} else {
+				t.last = lastOf(c.Context(), lines, args[0])
+			}
 			events := client.Listen(args[0], func(ctx context.Context, d time.Duration) error { return sleep(ctx, d, nil) })
 			f.Wake = events.Wake()
 			outcome, info, err := f.Follow(c.Context())
+			stopLogs(err == nil && info.Status != nil && over(*info.Status))
 			events.Stop()
 			if err != nil {
 				err = errors.Join(err, t.clear())
@@ -109,8 +125,14 @@ approval or outcome.
 	}, cobra.ShellCompDirectiveNoFileComp)))
 	c.Flags().DurationVar(&timeout, "timeout", 30*time.Minute, "how long to wait at most")
 	c.Flags().BoolVar(&noWaitInReady, "no-wait-in-ready", false, "end with exit code 6 as soon as the deployment waits for approval")
+	c.Flags().BoolVar(&logs, "logs", false, "print what scripts write as they write it")
 	addOutputFlag(c, &output)
 	return c
+}
+
+// over reports whether a deployment has ended.
+func over(s control.DeploymentStatus) bool {
+	return s == control.DeploymentStatusSucceeded || s == control.DeploymentStatusFailed || s == control.DeploymentStatusStopped
 }
 
 // sleep waits for the time to pass or for a wake-up.

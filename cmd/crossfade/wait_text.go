@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
+	"crossfade/internal/eventlog"
 	"crossfade/internal/explain"
 	"crossfade/internal/explain/follow"
 	"crossfade/internal/wire/control"
@@ -13,7 +15,7 @@ import (
 
 // waitLine is one JSON object of crossfade wait.
 type waitLine struct {
-	Type         string     `json:"type"` // event, status, approval or outcome
+	Type         string     `json:"type"` // event, log, gap, status, approval or outcome
 	DeploymentID string     `json:"deploymentId"`
 	Time         *time.Time `json:"time,omitempty"`
 	Instance     string     `json:"instance,omitempty"`
@@ -27,27 +29,38 @@ type waitLine struct {
 	Rollback     string     `json:"rollbackDeploymentId,omitempty"`
 	Outcome      string     `json:"outcome,omitempty"`
 	ExitCode     *int       `json:"exitCode,omitempty"`
+	Number       *int64     `json:"number,omitempty"` // of a line in its event's log
+	Stream       string     `json:"stream,omitempty"`
+	Text         *string    `json:"text,omitempty"`
+	Missing      int64      `json:"missing,omitempty"` // lines that a gap stands for
+	Why          string     `json:"why,omitempty"`
 }
 
 // waitTeller prints what a follower tells: plain lines or one JSON object a line. Trouble with the server goes to errs. On a terminal a line
-// below the others, which is written anew, shows how the targets stand.
+// below the others, which is written anew, shows how the targets stand. It is safe for concurrent use: lines of logs come beside the rest.
 type waitTeller struct {
 	out, errs   io.Writer
 	json, live  bool
 	id, options string
+	// last reads the last lines of a failed event's log; nil: they are not shown with the failure.
+	last  func(instance, event string) []eventlog.Chunk
+	shown int // failed events with their lines, in the goroutine of Follow
 
-	progress string // the live line; empty: none is shown
+	mu       sync.Mutex // guards what follows, and out
+	progress string     // the live line; empty: none is shown
 	drawn    bool
 }
 
 func (t *waitTeller) print(line waitLine, text string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.json {
 		line.DeploymentID = t.id
 		e := json.NewEncoder(t.out)
 		e.SetEscapeHTML(false)
 		return e.Encode(line)
 	}
-	if err := t.clear(); err != nil {
+	if err := t.wipe(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(t.out, text)
@@ -56,6 +69,13 @@ func (t *waitTeller) print(line waitLine, text string) error {
 
 // clear takes the live line away.
 func (t *waitTeller) clear() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.wipe()
+}
+
+// wipe is clear for those who have the lock.
+func (t *waitTeller) wipe() error {
 	if !t.drawn {
 		return nil
 	}
@@ -68,7 +88,9 @@ func (t *waitTeller) Progress(o control.DeploymentOverview) error {
 	if !t.live {
 		return nil
 	}
-	if err := t.clear(); err != nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.wipe(); err != nil {
 		return err
 	}
 	t.progress = ""
@@ -114,7 +136,30 @@ func (t *waitTeller) Event(e follow.Event) error {
 			text += "\n  " + e.Failure.ErrorCode + ": " + e.Failure.Message
 		}
 	}
-	return t.print(line, text)
+	if err := t.print(line, text); err != nil || e.Failure == nil || t.last == nil || t.shown == failedLogs {
+		return err
+	}
+	t.shown++
+	for _, c := range t.last(e.Instance, e.Name) {
+		if err := t.Chunk(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Chunk prints lines of a log.
+func (t *waitTeller) Chunk(c eventlog.Chunk) error {
+	for _, l := range logLines(c) {
+		line := waitLine{Type: "log", Time: l.Time, Instance: l.Instance, Event: l.Event, Number: &l.Number, Stream: l.Stream, Text: l.Text}
+		if l.Type == "gap" {
+			line.Type, line.Missing, line.Why = "gap", l.Missing, l.Why
+		}
+		if err := t.print(line, "  "+l.head()+" "+l.said()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *waitTeller) Status(s control.DeploymentStatus) error {
@@ -131,14 +176,20 @@ func (t *waitTeller) Approval() error {
 }
 
 func (t *waitTeller) Trouble(err error) error {
-	if err := t.clear(); err != nil {
+	if err != nil {
+		return t.note(fmt.Sprintf("%v; trying again", err))
+	}
+	return t.note("the server answers again")
+}
+
+// note says something beside the output.
+func (t *waitTeller) note(text string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.wipe(); err != nil {
 		return err
 	}
-	say := "the server answers again"
-	if err != nil {
-		say = fmt.Sprintf("%v; trying again", err)
-	}
-	_, err = fmt.Fprintln(t.errs, "crossfade:", say)
+	_, err := fmt.Fprintln(t.errs, "crossfade:", text)
 	return err
 }
 

@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -172,14 +173,38 @@ func TestLocal(t *testing.T) {
 	}
 	dest := filepath.Join(t.TempDir(), "copy")
 	for range 2 {
-		if err := f.CopyDirectory(dir, dest); err != nil {
+		if err := f.CopyDirectory(t.Context(), dir, dest); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got, err := os.ReadFile(filepath.Join(dest, "b.zip")); err != nil || string(got) != "content" {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if err := f.CopyDirectory(filepath.Join(dir, "gone"), dest); err == nil {
+	if err := f.CopyDirectory(t.Context(), filepath.Join(dir, "gone"), dest); err == nil {
 		t.Error("a directory out of nowhere was copied")
+	}
+	if err := f.CopyDirectory(t.Context(), file, dest); err == nil || !strings.Contains(err.Error(), "no directory") {
+		t.Errorf("a file was copied as a directory: %v", err)
+	}
+}
+
+func TestACopiedDirectoryKeepsModesTimesAndLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secret, old := filepath.Join(dir, "sub", "secret"), time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := errors.Join(os.Mkdir(filepath.Dir(secret), 0o700), os.WriteFile(secret, []byte("s"), 0o600), os.Chtimes(secret, old, old),
+		os.Symlink("sub/secret", filepath.Join(dir, "link")), os.Symlink(dir, dir+"-by-link")); err != nil {
+		t.Fatal(err)
+	}
+	dest := filepath.Join(t.TempDir(), "copy")
+	if err := fetcher(t, http.NotFound).CopyDirectory(t.Context(), dir+"-by-link", dest); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(filepath.Join(dest, "sub", "secret"))
+	if err != nil || !onWindows && info.Mode().Perm() != 0o600 || !info.ModTime().Equal(old) {
+		t.Errorf("got %v, %v", info, err)
+	}
+	if to, err := os.Readlink(filepath.Join(dest, "link")); err != nil || to != "sub/secret" {
+		t.Errorf("got %q, %v", to, err)
 	}
 }

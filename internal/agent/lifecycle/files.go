@@ -4,9 +4,7 @@ import (
 	"context"
 
 	"crossfade/internal/agent/archive"
-	"crossfade/internal/agent/install"
 	"crossfade/internal/agent/rootdir"
-	"crossfade/internal/appspec"
 	"crossfade/internal/envelope"
 )
 
@@ -27,7 +25,7 @@ func (h *Host) download(ctx context.Context, spec envelope.Specification) error 
 
 func (h *Host) fetch(ctx context.Context, spec envelope.Specification, own rootdir.Deployment) error {
 	if local := spec.Revision.LocalRevision; local != nil && local.BundleType == envelope.BundleDirectory {
-		return h.Bundles.CopyDirectory(local.Location, own.Archive())
+		return h.Bundles.CopyDirectory(ctx, local.Location, own.Archive())
 	}
 	kind, err := h.Bundles.Fetch(ctx, spec, own.Bundle())
 	if err != nil {
@@ -38,19 +36,14 @@ func (h *Host) fetch(ctx context.Context, spec envelope.Specification, own rootd
 
 // install carries out Install. Files are changed by one command at a time: two groups may well write to the same places.
 func (h *Host) install(ctx context.Context, spec envelope.Specification) error {
-	own := h.Dir.Deployment(spec.DeploymentGroupID, spec.DeploymentID)
-	s, err := h.readAppSpec(own, spec.AppSpecFilename)
+	request, err := h.request(spec)
 	if err != nil {
-		return err
-	}
-	if err := appspec.CheckEvents(s, spec.AllPossibleLifecycleEvents); err != nil {
 		return err
 	}
 	h.installing.Lock()
 	defer h.installing.Unlock()
-	request := install.Request{Archive: own.Archive(), Spec: s, Behavior: spec.FileExistsBehavior()}
 	if err := h.Installer.Install(ctx, spec.DeploymentGroupID, request); err != nil {
 		return err
 	}
-	return h.Dir.SetMark(spec.DeploymentGroupID, rootdir.LastSuccessful, own)
+	return h.Dir.SetMark(spec.DeploymentGroupID, rootdir.LastSuccessful, h.Dir.Deployment(spec.DeploymentGroupID, spec.DeploymentID))
 }

@@ -123,7 +123,10 @@ func (d *Dir) Close() error {
 func (d *Dir) Path() string { return d.path }
 
 // Instructions is the directory of the installer's lists.
-func (d *Dir) Instructions() string { return filepath.Join(d.path, instructions) }
+func (d *Dir) Instructions() string { return InstructionsOf(d.path) }
+
+// InstructionsOf is the same for a root directory that need not be open.
+func InstructionsOf(root string) string { return filepath.Join(root, instructions) }
 
 // DeploymentsLog is the log of all scripts' output.
 func (d *Dir) DeploymentsLog() string {
@@ -181,7 +184,12 @@ const (
 
 // Marked is the deployment that the mark names; false when there is none. The deployment's directory may be gone.
 func (d *Dir) Marked(groupID string, mark Mark) (Deployment, bool, error) {
-	content, err := os.ReadFile(filepath.Join(d.Instructions(), groupID+string(mark)))
+	return MarkedIn(d.path, groupID, mark)
+}
+
+// MarkedIn is the same for a root directory that need not be open, nor exist.
+func MarkedIn(root, groupID string, mark Mark) (Deployment, bool, error) {
+	content, err := os.ReadFile(filepath.Join(InstructionsOf(root), groupID+string(mark)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Deployment{}, false, nil
 	}

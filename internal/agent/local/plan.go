@@ -1,0 +1,66 @@
+package local
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"crossfade/internal/agent/lifecycle"
+	"crossfade/internal/envelope"
+)
+
+// Plan is a request that has been checked.
+type Plan struct {
+	Location string // an absolute path, or a URL
+	Spec     envelope.Specification
+	Events   []string // in their order
+	Custom   []string // those of them that only this AppSpec has
+}
+
+// Plan checks the request. Its deployment gets the id d-UNIQUE-local; nine letters and digits are usual.
+func (r Request) Plan(unique string) (Plan, error) {
+	if r.Location == "" {
+		r.Location = "."
+	}
+	revision, location, err := r.revision()
+	if err != nil {
+		return Plan{}, err
+	}
+	events, custom, err := order(r.Events)
+	if err != nil {
+		return Plan{}, err
+	}
+	behavior := orElse(r.Behavior, envelope.Disallow)
+	if known := []string{envelope.Disallow, envelope.Overwrite, envelope.Retain}; !slices.Contains(known, behavior) {
+		return Plan{}, fmt.Errorf("the file-exists behavior %q is not one of %s", behavior, strings.Join(known, ", "))
+	}
+	spec, err := r.specification(unique, revision, location, behavior, custom)
+	if err != nil {
+		return Plan{}, err
+	}
+	return Plan{Location: location, Spec: spec, Events: events, Custom: custom}, nil
+}
+
+// specification makes what a server would send, unsigned, and takes it as an agent does.
+func (r Request) specification(unique string, revision envelope.Revision, location, behavior string, custom []string) (envelope.Specification, error) {
+	s := envelope.Specification{
+		DeploymentID: "d-" + unique + "-local", DeploymentGroupID: orElse(r.GroupID, DefaultGroup), DeploymentGroupName: orElse(r.GroupName, DefaultGroupName),
+		ApplicationName: orElse(r.Application, location), AppSpecFilename: r.AppSpec, GitHubAccessToken: r.GitHubToken, Revision: revision,
+		AgentActionOverrides: &envelope.ActionOverrides{AgentOverrides: envelope.AgentOverrides{FileExistsBehavior: behavior}},
+		// A hook that no event of this deployment runs is a mistake in its name, as a rule.
+		AllPossibleLifecycleEvents: append(lifecycle.Events(), custom...),
+	}
+	content, err := json.Marshal(s)
+	if err != nil {
+		return envelope.Specification{}, fmt.Errorf("make deployment specification: %w", err)
+	}
+	return envelope.ParseSpecification(content)
+}
+
+func orElse(value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	return value
+}

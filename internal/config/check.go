@@ -60,6 +60,12 @@ func (c Config) check() *problem {
 	if p := c.Notifications.check(); p != nil {
 		return p
 	}
+	if p := c.Limits.check(); p != nil {
+		return p
+	}
+	if p := c.Audit.check(); p != nil {
+		return p
+	}
 	if p := c.Identity.check(c.Account); p != nil {
 		return p
 	}

@@ -24,6 +24,8 @@ type Config struct {
 	InsecurePlainHTTP bool          `koanf:"insecurePlainHttp"`
 	TLS               TLS           `koanf:"tls"`
 	Log               Log           `koanf:"log"`
+	Limits            Limits        `koanf:"limits"`
+	Audit             Audit         `koanf:"audit"`
 	Agents            Agents        `koanf:"agents"`
 	Revisions         Revisions     `koanf:"revisions"`
 	LoadBalancer      LoadBalancer  `koanf:"loadBalancer"`
@@ -124,6 +126,7 @@ func Default() Config {
 	return Config{
 		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
 		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 20 * time.Second}, ShutdownTimeout: 30 * time.Second,
+		Limits: defaultLimits(), Audit: Audit{MaxMegabytes: 64, Keep: 32},
 		Revisions: Revisions{GitHub: GitHub{Kind: "github", Timeout: 10 * time.Minute}},
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crossfade/internal/audit"
 	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
 	"crossfade/internal/awsquery"
@@ -69,6 +70,10 @@ type Config struct {
 	NewRequestID func() string
 	Observe      Observe
 	Log          *slog.Logger
+	// Audit takes an entry for each call that may change something and for each that was denied; nil: nobody does.
+	Audit func(audit.Entry)
+	// Limits bound calls; the zero value bounds none.
+	Limits Limits
 }
 
 // Edge is the endpoint's handler.
@@ -128,6 +133,9 @@ type call struct {
 	caller             auth.Caller
 	code               string // of the refusal, empty on success
 	changes            bool   // the call may change something
+	// refusedSignature says that the signature did not hold; refusedKey is the key that it claims.
+	refusedSignature bool
+	refusedKey       string
 }
 
 // looksLikeS3 tells requests without a target apart: S3 has paths and methods, and the scope of its signature says s3.
@@ -163,6 +171,10 @@ func (c *call) json() {
 		c.r = c.r.WithContext(auth.Renewing(c.r.Context()))
 	}
 	ctx, err := c.authenticate(body, route.Service.SigningNames...)
+	if errors.Is(err, errThrottled) && c.service == auth.ServiceHost && c.operation == pollHostCommand {
+		c.slowPoll()
+		return
+	}
 	if err != nil {
 		c.refuseJSON(err)
 		return
@@ -185,6 +197,9 @@ func (c *call) refuseJSON(err error) {
 	var denied *auth.DeniedError
 	if errors.As(err, &denied) {
 		err = &wire.Error{Code: awsjson.AccessDenied, Message: denied.Error()}
+	}
+	if errors.Is(err, errThrottled) {
+		err = wire.Errorf(awsjson.Throttling, "%s", rateExceeded)
 	}
 	c.code = string(c.edge.cfg.JSON.Refuse(ctx, c.w, err).Code)
 }
@@ -224,17 +239,41 @@ func (c *call) authenticate(body []byte, services ...string) (context.Context, e
 }
 
 func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
+	limits, from := c.edge.cfg.Limits, c.address()
+	if !limits.PerAddress.Allow(from) {
+		return sigv4.Verified{}, errThrottled
+	}
 	v, err := c.edge.cfg.Verifier.Verify(c.r.Context(), c.r, body)
+	var refused *sigv4.Error
+	if errors.As(err, &refused) {
+		if !limits.Failures.Allow(from) {
+			return v, errThrottled
+		}
+		c.refusedKey, c.refusedSignature = v.AccessKeyID, true
+	}
 	if err != nil {
 		return v, err
+	}
+	if !limits.PerKey.Allow(v.AccessKeyID) {
+		return v, errThrottled
 	}
 	for _, s := range services {
 		if v.Service == s {
 			return v, nil
 		}
 	}
+	c.refusedKey, c.refusedSignature = v.AccessKeyID, true
 	return v, &sigv4.Error{Code: sigv4.InvalidSignature, S3Code: "AuthorizationHeaderMalformed",
 		Message: "Credential should be scoped to service " + strings.Join(services, " or ") + ", not " + v.Service + "."}
+}
+
+// address is where the request comes from, without the port.
+func (c *call) address() string {
+	address, _, err := net.SplitHostPort(c.r.RemoteAddr)
+	if err != nil {
+		return c.r.RemoteAddr
+	}
+	return address
 }
 
 func (c *call) identify(v sigv4.Verified) (context.Context, error) {
@@ -242,11 +281,7 @@ func (c *call) identify(v sigv4.Verified) (context.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, _, err := net.SplitHostPort(c.r.RemoteAddr)
-	if err != nil {
-		address = c.r.RemoteAddr
-	}
-	c.caller = auth.Caller{Principal: p, AccessKeyID: v.AccessKeyID, Address: address, Service: v.Service, Secure: c.r.TLS != nil, UserAgent: c.r.UserAgent()}
+	c.caller = auth.Caller{Principal: p, AccessKeyID: v.AccessKeyID, Address: c.address(), Service: v.Service, Secure: c.r.TLS != nil, UserAgent: c.r.UserAgent()}
 	return auth.WithCaller(c.r.Context(), c.caller), nil
 }
 
@@ -280,7 +315,10 @@ func (c *call) objects() {
 	c.guard(w, func() { e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body)) }, func() {
 		c.refuseObject("InternalError", internalError)
 	})
-	if w.status >= 400 {
+	switch {
+	case w.status == http.StatusForbidden:
+		c.code = "AccessDenied"
+	case w.status >= 400:
 		c.code = http.StatusText(w.status)
 	}
 }
@@ -289,6 +327,8 @@ func objectError(err error) (code, message string) {
 	var refused *sigv4.Error
 	var denied *auth.DeniedError
 	switch {
+	case errors.Is(err, errThrottled):
+		return "SlowDown", rateExceeded
 	case errors.As(err, &refused):
 		code = refused.S3Code
 		if code == "" {
@@ -314,15 +354,7 @@ func (c *call) done() {
 		operation = "unknown"
 	}
 	c.edge.cfg.Observe(c.service, operation, c.code, time.Since(c.begun))
-	if !c.changes {
-		return
-	}
-	decision := "allowed"
-	if c.caller.ARN == "" || strings.HasPrefix(c.code, "AccessDenied") {
-		decision = "denied"
-	}
-	c.edge.cfg.Log.Info("audit", "requestId", awsjson.RequestID(c.r.Context()), "principal", c.caller.ARN, "accessKey", c.caller.AccessKeyID,
-		"from", c.r.RemoteAddr, "service", c.service, "operation", c.operation, "decision", decision, "code", c.code)
+	c.audit()
 }
 
 // changesSomething reports whether an operation of a JSON or a query service may change what is stored, or gives out credentials. The agents' own

@@ -76,5 +76,8 @@ func (c *call) refuseQuery(route awsjson.Route, err error) {
 	if errors.As(err, &refused) {
 		err = &wire.Error{Code: wire.Code(refused.Code), Message: refused.Message}
 	}
+	if errors.Is(err, errThrottled) {
+		err = wire.Errorf(awsquery.Throttling, "%s", rateExceeded)
+	}
 	c.code = string(c.edge.cfg.Query.Refuse(c.r.Context(), c.w, route, err).Code)
 }

@@ -190,8 +190,12 @@ func (s *Server) front(o Options, metrics *telemetry.Metrics, keys *auth.Keys, i
 	for _, service := range services {
 		names = append(names, service.SigningNames...)
 	}
+	entries, err := s.openAudit(o, metrics)
+	if err != nil {
+		return err
+	}
 	s.edge = edge.New(edge.Config{
-		JSON: codec, Query: query, Objects: objects, Reads: reads, Authorize: decide.Authorize,
+		JSON: codec, Query: query, Objects: objects, Reads: reads, Authorize: decide.Authorize, Audit: entries, Limits: limits(o),
 		Pages: map[string]http.Handler{
 			"/healthz": http.HandlerFunc(healthz), "/readyz": http.HandlerFunc(s.readyz), "/metrics": metrics.Handler(), "/": http.HandlerFunc(front), "/" + authority.CertificateFile: http.HandlerFunc(s.certificateOfAuthority),
 		},

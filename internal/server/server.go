@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"crossfade/internal/audit"
 	"crossfade/internal/authority"
 	"crossfade/internal/config"
 	"crossfade/internal/edge"
@@ -52,6 +53,7 @@ type Server struct {
 	store    store.Store
 	balancer *lb.Balancer
 	engine   *engine.Service
+	audit    *audit.Log
 	stops    []func() // of what runs in the background, in the order in which it was started
 	edge     *edge.Edge
 	// authority is the server's own CA; certificate is what the endpoint speaks TLS with, nil: it speaks plain HTTP.
@@ -173,6 +175,11 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.balancer != nil {
 		if err := s.balancer.Stop(ctx); err != nil {
 			errs = append(errs, fmt.Errorf("stop the load balancer: %w", err))
+		}
+	}
+	if s.audit != nil {
+		if err := s.audit.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close the audit log: %w", err))
 		}
 	}
 	if s.store != nil {

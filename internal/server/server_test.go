@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -12,8 +13,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"crossfade/internal/agent/control"
+	"crossfade/internal/audit"
 	"crossfade/internal/config"
 	"crossfade/internal/operator"
 	"crossfade/internal/sigv4"
@@ -334,34 +337,99 @@ func TestStoppingAnswersHeldPolls(t *testing.T) {
 	}
 }
 
-// TestTheOperatorsCallsLeaveAnAuditLine: they change something as much as those of the control API.
-func TestTheOperatorsCallsLeaveAnAuditLine(t *testing.T) {
+// TestTheAuditLog: the operator's calls change something as much as those of the control API, the resource and what decided are named, denials
+// are there, and no secret is.
+func TestTheAuditLog(t *testing.T) {
 	t.Parallel()
-	var log syncBuffer
 	o := options(t)
-	o.Log = slog.New(slog.NewTextHandler(&log, nil))
-	addHost(t, start(t, o))
-	if !strings.Contains(log.String(), "msg=audit") || !strings.Contains(log.String(), "operation=AddHost decision=allowed") {
-		t.Errorf("the log is %s", log.String())
+	s := start(t, o)
+	host := addHost(t, s)
+	if _, err := codedeploy.NewFromConfig(sdk(s, testRoot)).CreateApplication(t.Context(), &codedeploy.CreateApplicationInput{ApplicationName: aws.String("web")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codedeploy.NewFromConfig(sdk(s, testRoot)).ListApplications(t.Context(), &codedeploy.ListApplicationsInput{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := codedeploy.NewFromConfig(sdk(s, host)).ListApplications(t.Context(), &codedeploy.ListApplicationsInput{}); err == nil {
+		t.Fatal("a host lists applications")
+	}
+	forged := sigv4.Credential{AccessKeyID: testRoot.AccessKeyID, SecretAccessKey: "guessed-guessed-guessed"}
+	if _, err := codedeploy.NewFromConfig(sdk(s, forged)).ListApplications(t.Context(), &codedeploy.ListApplicationsInput{}); err == nil {
+		t.Fatal("a guessed secret is taken")
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(filepath.Join(o.Config.Data, auditFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err = audit.Read(bytes.NewReader(content), func(e audit.Entry) error {
+		got = append(got, strings.Join([]string{e.Operation, e.Decision, e.Principal, strings.Join(e.Resources, ","), e.Statement, e.Code}, " "))
+		if e.RequestID == "" || e.From != "127.0.0.1" || e.Time.IsZero() {
+			t.Errorf("%+v", e)
+		}
+		return nil
+	})
+	want := []string{
+		"AddHost allowed arn:aws:iam::000000000000:root  the account's root ",
+		"CreateApplication allowed arn:aws:iam::000000000000:root arn:aws:codedeploy:us-east-1:000000000000:application:web the account's root ",
+		"ListApplications denied arn:aws:iam::000000000000:user/host/web-1   AccessDeniedException",
+		"ListApplications denied    InvalidSignatureException",
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if report, err := audit.Verify(bytes.NewReader(content)); err != nil || len(report.Problems) > 0 {
+		t.Errorf("%+v %v", report, err)
+	}
+	for _, secret := range []string{testRoot.SecretAccessKey, host.SecretAccessKey, forged.SecretAccessKey} {
+		if bytes.Contains(content, []byte(secret)) {
+			t.Error("the log has a secret")
+		}
 	}
 }
 
-// syncBuffer is a buffer that several goroutines write to.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+// TestTooManyCalls: SDKs and tools get an error that they try again after, and agents an empty answer.
+func TestTooManyCalls(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Config.Limits.PerKey = config.Rate{Rate: 0.001, Burst: 2}
+	s := start(t, o)
+	host := addHost(t, s)
+	client := codedeploy.NewFromConfig(sdk(s, testRoot), func(o *codedeploy.Options) { o.RetryMaxAttempts = 1 })
+	if _, err := client.ListApplications(t.Context(), &codedeploy.ListApplicationsInput{}); err != nil {
+		t.Fatal(err)
+	}
+	var refused interface{ ErrorCode() string }
+	if _, err := client.ListApplications(t.Context(), &codedeploy.ListApplicationsInput{}); !errors.As(err, &refused) || refused.ErrorCode() != "ThrottlingException" {
+		t.Errorf("the third call: %v", err)
+	}
+	objects := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle, o.RetryMaxAttempts = true, 1 })
+	if _, err := objects.ListBuckets(t.Context(), &s3.ListBucketsInput{}); !errors.As(err, &refused) || refused.ErrorCode() != "SlowDown" {
+		t.Errorf("S3: %v", err)
+	}
+	for _, call := range []struct{ operation, want string }{{"PutHostCommandComplete", "ClientException"}, {"PutHostCommandComplete", "ClientException"}, {"PollHostCommand", "200 {}"}, {"PutHostCommandComplete", "ThrottlingException"}} {
+		body := `{"HostIdentifier":"arn:aws:iam::000000000000:user/host/web-1"}`
+		if call.operation != "PollHostCommand" {
+			body = `{"HostCommandIdentifier":"x","CommandStatus":"Succeeded"}`
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Endpoint()+"/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("X-Amz-Target", "CodeDeployCommandService_v20141006."+call.operation)
+		sigv4.Sign(r, host, "us-east-1", "codedeploy-commands", sigv4.Hash([]byte(body)), time.Now())
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(answer.Body)
+		if err = errors.Join(err, answer.Body.Close()); err != nil || !strings.Contains(strconv.Itoa(answer.StatusCode)+" "+string(content), call.want) {
+			t.Errorf("%s: %s %s (%v), want %s", call.operation, answer.Status, content, err, call.want)
+		}
+	}
 }
 
 // TestTLS: the endpoint speaks HTTPS with the certificate that it is given.

@@ -1,0 +1,43 @@
+package edge
+
+import (
+	"slices"
+	"strings"
+
+	"crossfade/internal/audit"
+	"crossfade/internal/auth"
+	"crossfade/internal/awsjson"
+)
+
+// maxKey bounds what is kept of the key that a call claims, which may be any text.
+const maxKey = 128
+
+// audit leaves a line of a call that may change something, and of one that was denied for who signed it or for how. A call that nobody is known to
+// have made and that was turned away before that, as one too many, leaves none.
+func (c *call) audit() {
+	denied := c.refusedSignature || strings.HasPrefix(c.code, "AccessDenied")
+	if c.edge.cfg.Audit == nil || !denied && (!c.changes || c.caller.ARN == "") {
+		return
+	}
+	e := audit.Entry{
+		Time: c.begun, RequestID: awsjson.RequestID(c.r.Context()), Principal: c.caller.ARN, AccessKey: c.caller.AccessKeyID, From: c.address(),
+		Service: c.service, Operation: c.operation, Decision: audit.Allowed, Code: c.code,
+	}
+	if c.refusedSignature {
+		e.AccessKey = c.refusedKey[:min(len(c.refusedKey), maxKey)]
+	}
+	if e.Operation == "" {
+		e.Operation = "unknown"
+	}
+	for _, d := range auth.Decisions(c.r.Context()) {
+		if d.Resource != "*" && !slices.Contains(e.Resources, d.Resource) {
+			e.Resources = append(e.Resources, d.Resource)
+		}
+		// The last one decides: after a denial no more is asked.
+		e.Statement = d.Statement
+	}
+	if denied {
+		e.Decision = audit.Denied
+	}
+	c.edge.cfg.Audit(e)
+}

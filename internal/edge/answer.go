@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"crossfade/internal/awsjson"
 )
@@ -25,22 +27,55 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+const (
+	// patience is how long a client may take nothing of an answer, and atOnce how much it must take in that time: a slow one gets large bundles, and one
+	// that stopped reading does not hold a connection for ever.
+	patience = time.Minute
+	atOnce   = 256 << 10
+)
+
 // Write implements http.ResponseWriter.
-func (w *statusWriter) Write(p []byte) (int, error) {
-	w.begin()
-	return w.ResponseWriter.Write(p)
+func (w *statusWriter) Write(p []byte) (written int, err error) {
+	for {
+		if err := w.begin(); err != nil {
+			return written, err
+		}
+		n, err := w.ResponseWriter.Write(p[:min(len(p), atOnce)])
+		written, p = written+n, p[n:]
+		if err != nil || len(p) == 0 {
+			return written, err
+		}
+	}
 }
 
 // ReadFrom implements io.ReaderFrom, so that the kernel can send a file by itself.
-func (w *statusWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.begin()
-	return io.Copy(w.ResponseWriter, r)
+func (w *statusWriter) ReadFrom(r io.Reader) (read int64, err error) {
+	for {
+		if err := w.begin(); err != nil {
+			return read, err
+		}
+		n, err := io.CopyN(w.ResponseWriter, r, atOnce)
+		read += n
+		if errors.Is(err, io.EOF) {
+			return read, nil
+		}
+		if err != nil {
+			return read, err
+		}
+	}
 }
 
-func (w *statusWriter) begin() {
+// begin gives the client its time for what comes next. The HTTP server takes the deadline away after each request. Not every ResponseWriter of a test has
+// deadlines.
+func (w *statusWriter) begin() error {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	err := http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(patience))
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -48,7 +83,7 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // guard runs a handler. When that panics, the fault is logged and refuse answers, or the connection is broken if the answer has begun: half an
 // answer must not look like a whole one.
-func (c *call) guard(w *statusWriter, serve, refuse func()) {
+func (c *call) guard(serve, refuse func()) {
 	defer func() {
 		p := recover()
 		if p == nil {
@@ -59,7 +94,7 @@ func (c *call) guard(w *statusWriter, serve, refuse func()) {
 				"panic", p, "stack", string(debug.Stack()))
 		}
 		c.code = string(awsjson.InternalFailure)
-		if w.status != 0 {
+		if c.w.status != 0 {
 			panic(http.ErrAbortHandler)
 		}
 		refuse()

@@ -107,7 +107,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page.ServeHTTP(w, r)
 		return
 	}
-	c := &call{edge: e, w: w, r: r, begun: time.Now()}
+	c := &call{edge: e, w: &statusWriter{ResponseWriter: w}, r: r, begun: time.Now()}
 	defer c.done()
 	read, ok := e.cfg.Reads[r.URL.Path]
 	switch {
@@ -125,7 +125,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call is one request on its way.
 type call struct {
 	edge  *Edge
-	w     http.ResponseWriter
+	w     *statusWriter
 	r     *http.Request
 	begun time.Time
 
@@ -311,8 +311,8 @@ func (c *call) objects() {
 		c.refuseObject(code, message)
 		return
 	}
-	w := &statusWriter{ResponseWriter: c.w}
-	c.guard(w, func() { e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body)) }, func() {
+	w := c.w
+	c.guard(func() { e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body)) }, func() {
 		c.refuseObject("InternalError", internalError)
 	})
 	switch {

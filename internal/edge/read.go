@@ -35,8 +35,8 @@ func (c *call) read(page Read) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(e.drained, cancel)()
-	w := &statusWriter{ResponseWriter: c.w}
-	c.guard(w, func() { page.Handler.ServeHTTP(w, c.r.WithContext(ctx)) }, func() {
+	w := c.w
+	c.guard(func() { page.Handler.ServeHTTP(w, c.r.WithContext(ctx)) }, func() {
 		c.refuseJSON(wire.Errorf(awsjson.InternalFailure, internalError))
 	})
 	if w.status >= 400 && c.code == "" {

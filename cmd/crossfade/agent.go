@@ -30,16 +30,14 @@ type agentFlags struct {
 	ca, signer           string
 	localAddress         string
 	maxRevisions         int
+	streamLogs           bool
 	stopTimeout          time.Duration
 	logLevel, logFormat  string
 }
 
 func newAgentCommand() *cobra.Command {
 	var flags agentFlags
-	defaultConfig, defaultRoot := "/etc/codedeploy-agent/conf/codedeploy.onpremises.yml", "/opt/codedeploy-agent/deployment-root"
-	if runtime.GOOS == "windows" {
-		defaultConfig, defaultRoot = `C:\ProgramData\Amazon\CodeDeploy\conf.onpremises.yml`, `C:\ProgramData\Amazon\CodeDeploy`
-	}
+	defaultConfig, defaultRoot := agentDefaults()
 	c := &cobra.Command{
 		Use: "agent", Short: "Run the host agent on this machine", Args: cobra.NoArgs,
 		Long: `Run the host agent: it asks a CodeDeploy server for lifecycle events, carries them out on this machine, and reports. It speaks the official
@@ -80,16 +78,25 @@ The agent of a host that has enrolled (crossfade agent enroll) takes everything 
 	f.StringVar(&flags.endpoint, "endpoint", "", "URL of the server (default: $CROSSFADE_ENDPOINT, else http://"+config.Default().Listen+")")
 	f.StringVar(&flags.config, "config", defaultConfig, "this host's identity and access key, in the official on-premises format")
 	f.StringVar(&flags.root, "root", defaultRoot, "directory of deployments and progress")
-	f.StringVar(&flags.ca, "ca", "", "PEM file with the certificates that the server's is checked against (default: the system's)")
+	f.StringVar(&flags.ca, "ca", "", "PEM file with the certificates that the server's is checked against (default: $CROSSFADE_CA, $AWS_CA_BUNDLE, else the system's)")
 	f.StringVar(&flags.signer, "signer-ca", "", "PEM file with the certificates that signers of deployment specifications are checked against (default: any signer)")
 	f.StringVar(&flags.s3Endpoint, "s3-endpoint", "", "URL of the store of revisions, addressed by path (default: the server)")
 	f.StringVar(&flags.localAddress, "local-address", "", "IP address to call the server from (default: the system's choice)")
 	f.IntVar(&flags.maxRevisions, "max-revisions", 5, "how many revisions of a deployment group to keep")
+	f.BoolVar(&flags.streamLogs, "stream-logs", true, "send what scripts write to the server while they run; other servers than Crossfade's are asked once and left alone")
 	f.DurationVar(&flags.stopTimeout, "stop-timeout", 2*time.Hour, "how long running scripts may take after a signal to stop")
 	f.StringVar(&flags.logLevel, "log-level", config.Default().Log.Level, "debug, info, warn or error")
 	f.StringVar(&flags.logFormat, "log-format", config.Default().Log.Format, "text or json")
-	c.AddCommand(newAgentEnrollCommand(), newAgentRenewCommand(), newAgentInstallCommand(), newAgentUninstallCommand())
+	c.AddCommand(newAgentEnrollCommand(), newAgentRenewCommand(), newAgentInstallCommand(), newAgentUninstallCommand(), newAgentStatusCommand())
 	return c
+}
+
+// agentDefaults are where the official agent has its on-premises configuration and its deployments.
+func agentDefaults() (config, root string) {
+	if runtime.GOOS == "windows" {
+		return `C:\ProgramData\Amazon\CodeDeploy\conf.onpremises.yml`, `C:\ProgramData\Amazon\CodeDeploy`
+	}
+	return "/etc/codedeploy-agent/conf/codedeploy.onpremises.yml", "/opt/codedeploy-agent/deployment-root"
 }
 
 func (a agentFlags) options(environ []string, c *cobra.Command) (agent.Options, error) {
@@ -109,13 +116,16 @@ func (a agentFlags) options(environ []string, c *cobra.Command) (agent.Options, 
 	}
 	o := agent.Options{
 		Endpoint: a.endpoint, S3Endpoint: a.s3Endpoint, Identity: id, Root: a.root, Version: "crossfade/" + version(), Log: log,
-		Proxy: http.ProxyFromEnvironment, Environ: withoutSecrets(environ), MaxRevisions: a.maxRevisions, StopTimeout: a.stopTimeout,
+		Proxy: http.ProxyFromEnvironment, Environ: withoutSecrets(environ), MaxRevisions: a.maxRevisions, StopTimeout: a.stopTimeout, StreamLogs: a.streamLogs,
 	}
 	if o.Endpoint == "" {
 		o.Endpoint = variable(environ, "CROSSFADE_ENDPOINT")
 	}
 	if o.Endpoint == "" {
 		o.Endpoint = "http://" + config.Default().Listen
+	}
+	if a.ca == "" {
+		a.ca = variable(environ, caVariables...)
 	}
 	if o.RootCAs, err = certificates("--ca", a.ca); err != nil {
 		return agent.Options{}, err

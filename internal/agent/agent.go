@@ -9,11 +9,15 @@ import (
 	"sync"
 	"time"
 
+	"crossfade/internal/agent/cgroup"
 	"crossfade/internal/agent/control"
+	"crossfade/internal/agent/hostlock"
 	"crossfade/internal/agent/install"
 	"crossfade/internal/agent/lifecycle"
+	"crossfade/internal/agent/logstream"
 	"crossfade/internal/agent/rootdir"
 	"crossfade/internal/agent/scriptlog"
+	"crossfade/internal/agent/status"
 	"crossfade/internal/envelope"
 )
 
@@ -34,6 +38,9 @@ type agent struct {
 	specs    specifications
 	commands *registry
 	groups   *groupLocks
+	turn     *hostlock.Lock     // taken after a group's lock
+	streams  *logstream.Streams // nil: nothing is streamed
+	board    *status.Board
 
 	running   sync.WaitGroup // commands
 	reporting sync.WaitGroup // reports
@@ -84,10 +91,14 @@ func newAgent(o Options) (*agent, error) {
 			return nil, errors.Join(err, dir.Close())
 		}
 	}
+	turn, err := hostlock.Open(dir.Path())
+	if err != nil {
+		return nil, errors.Join(err, shared.Close(), dir.Close())
+	}
 	client := o.newHTTPClient()
 	a := &agent{
 		log: o.Log, dir: dir, trust: o.Trust, pollInterval: o.PollInterval, now: time.Now,
-		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(),
+		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(), turn: turn,
 	}
 	s := signer{identity: o.Identity}
 	a.client = &control.Client{Endpoint: o.Endpoint, Secure: o.AuthPolicy, Host: o.Identity.Host, Version: o.Version, HTTP: client, Sign: s.sign, Now: time.Now}
@@ -96,13 +107,18 @@ func newAgent(o Options) (*agent, error) {
 	})
 	a.host = &lifecycle.Host{
 		Dir: dir, Installer: install.Installer{Dir: dir.Instructions(), Log: o.Log}, Bundles: bundles, ScriptsLog: shared, Limits: o.Limits,
-		Environ: o.Environ, MaxRevisions: o.MaxRevisions, Now: time.Now, Log: o.Log,
+		Environ: o.Environ, MaxRevisions: o.MaxRevisions, Now: time.Now, Log: o.Log, Cgroups: cgroup.Open(o.Log),
 	}
+	if o.StreamLogs {
+		a.streams = logstream.New(a.sendLog, o.Log, time.Now)
+	}
+	a.board = status.Open(status.Agent{Version: o.Version, Endpoint: o.Endpoint, Identity: o.Identity.Host, Root: dir.Path()}, o.Log, time.Now)
 	return a, nil
 }
 
 func (a *agent) close() error {
 	a.client.HTTP.CloseIdleConnections()
+	a.board.Close()
 	return errors.Join(a.host.ScriptsLog.Close(), a.dir.Close())
 }
 

@@ -80,7 +80,7 @@ func TestAWholeDeploymentAndTheLayoutItLeaves(t *testing.T) {
 	}
 	wantFiles := []string{
 		testGroup + "/d-ONE/bundle.tar", testGroup + "/d-ONE/deployment-archive/appspec.yml", testGroup + "/d-ONE/deployment-archive/run.sh", testGroup + "/d-ONE/logs/scripts.log",
-		"crossfade/lock",
+		"crossfade/host.lock", "crossfade/lock", "crossfade/status.json",
 		"deployment-instructions/" + testGroup + "-cleanup", "deployment-instructions/" + testGroup + "-install.json",
 		"deployment-instructions/" + testGroup + "_last_successful_install", "deployment-instructions/" + testGroup + "_most_recent_install",
 		"deployment-logs/codedeploy-agent-deployments.log",

@@ -11,6 +11,7 @@ import (
 	"crossfade/internal/agent/control"
 	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/rootdir"
+	"crossfade/internal/agent/status"
 	"crossfade/internal/envelope"
 )
 
@@ -37,8 +38,14 @@ func (a *agent) command(work, tell context.Context, cmd control.Command) {
 	defer unlock()
 	started := a.now()
 	log.Info("lifecycle event begins")
-	err = a.execute(work, cmd, spec)
+	e := execution{agent: a, log: log, cmd: cmd, spec: spec, entry: a.board.Add(status.Event{
+		Name: cmd.Name, Deployment: spec.DeploymentID, GroupID: spec.DeploymentGroupID, Group: spec.DeploymentGroupName, App: spec.ApplicationName,
+	})}
+	outcome, err := e.run(work)
 	log.Info("lifecycle event ends", "duration", a.now().Sub(started), "error", err)
+	if work.Err() == nil || err == nil {
+		e.entry.End(outcome, err)
+	}
 	a.settle(work, tell, log, cmd, spec.DeploymentID, err)
 }
 
@@ -83,35 +90,6 @@ func (a *agent) insist(ctx context.Context, call func() error) error {
 		}
 		sleep(ctx, backoff(failures, rand.Float64()))
 	}
-}
-
-// execute acknowledges the command and does what it says. The caller holds the group's lock.
-func (a *agent) execute(ctx context.Context, cmd control.Command, spec envelope.Specification) error {
-	do, err := a.host.Prepare(cmd.Name, spec)
-	if err != nil {
-		return err
-	}
-	noop := do == nil
-	// Written down first: were it acknowledged first, a crash between the two would leave the server waiting for an hour.
-	if err := a.dir.Begin(spec.DeploymentID, cmd.ID, !noop); err != nil {
-		return err
-	}
-	proceed := false
-	err = a.insist(ctx, func() (err error) {
-		proceed, err = a.client.Acknowledge(ctx, cmd.ID, noop)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if !proceed {
-		return fmt.Errorf("%w: the server does not want it any more", errDropped)
-	}
-	a.commands.acknowledged(cmd.ID, noop)
-	if noop {
-		return nil
-	}
-	return do(ctx, lifecycle.Discard{})
 }
 
 // settle makes an outcome of how a command ended. A command that was killed with the agent has none: it stays written down as running, and

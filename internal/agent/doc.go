@@ -6,5 +6,6 @@
 // environment, imports no server package and no cloud SDK.
 //
 // [Run] owns all goroutines: one polls, each command has one, each report that waits for the server has one. Commands of one deployment group
-// run one after the other, and only one command at a time changes installed files.
+// run one after the other, as the server sent them; what does something on the host holds the host's lock (hostlock), which is held by one
+// command at a time, whatever its group, and by crossfade local.
 package agent

@@ -52,6 +52,10 @@ type Options struct {
 	MaxBundle    int64          // size of a bundle in bytes; default 8 GiB
 	PollInterval time.Duration  // between polls that a server answers at once with nothing; default 1 s
 
+	// StreamLogs says that what scripts write goes to the server while they run. A server that does not know that extension of the protocol is asked
+	// once.
+	StreamLogs bool
+
 	// StopTimeout is how long running commands may take after the context has ended; default two hours, like the official agent.
 	StopTimeout time.Duration
 	// Abort, when closed, kills what runs. It only matters after the context has ended.

@@ -58,6 +58,7 @@ func (a *agent) poll(ctx, work, tell context.Context) {
 			return
 		case err != nil:
 			release()
+			a.board.Trouble(err)
 			failures++
 			a.pollFailed(err, failures)
 			sleep(ctx, backoff(failures, rand.Float64()))
@@ -66,6 +67,7 @@ func (a *agent) poll(ctx, work, tell context.Context) {
 			a.log.Info("the server answers again", "failures", failures)
 			failures = 0
 		}
+		a.board.Polled()
 		if cmd != nil && a.take(work, tell, *cmd, release) {
 			continue
 		}

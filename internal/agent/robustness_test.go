@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -201,22 +200,6 @@ func TestACommandThatIsNotWantedIsDropped(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Join(root, "ongoing-deployment")); err != nil || len(left) > 0 {
 		t.Errorf("still running on disk: %v, %v", left, err)
 	}
-}
-
-func TestOneGroupsCommandsTakeTurns(t *testing.T) {
-	t.Parallel()
-	s := newFakeServer(t)
-	dir := t.TempDir()
-	s.start(s.options(filepath.Join(t.TempDir(), "root")))
-	// Each script fails if it finds another one of its group running.
-	body := "mkdir " + dir + "/$DEPLOYMENT_GROUP_ID || exit 1; touch " + dir + "/seen-$DEPLOYMENT_GROUP_ID; until [ -e " + dir + "/seen-g1 -a -e " + dir + "/seen-g2 ]; do sleep 0.01; done; rmdir " + dir + "/$DEPLOYMENT_GROUP_ID"
-	var wg sync.WaitGroup
-	for i := range 6 {
-		spec := s.deployment(fmt.Sprintf("d-%d", i), one("AfterInstall", body))
-		spec.DeploymentGroupID = []string{"g1", "g2"}[i%2]
-		wg.Go(func() { s.deploy(spec, "DownloadBundle", "AfterInstall") })
-	}
-	wg.Wait()
 }
 
 func TestStoppingLetsAScriptFinish(t *testing.T) {

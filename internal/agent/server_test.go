@@ -51,8 +51,9 @@ type fakeServer struct {
 	calls   map[string]int
 	acks    map[string][]string // payloads by command
 	results map[string][]result
-	arrived chan struct{} // closed and renewed with every result
-	order   []string      // "ack X", "complete X"
+	arrived chan struct{}       // closed and renewed with every result
+	order   []string            // "ack X", "complete X"
+	logs    map[string][]string // lines by command, as "stream:text"
 	from    map[string]bool
 }
 
@@ -81,7 +82,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	}
 	s := &fakeServer{
 		TB: t, signer: signer, hold: 2 * time.Second, ring: make(chan struct{}, 100), specs: map[string]envelope.Specification{},
-		bundles: map[string][]byte{}, calls: map[string]int{}, acks: map[string][]string{}, results: map[string][]result{},
+		bundles: map[string][]byte{}, calls: map[string]int{}, acks: map[string][]string{}, results: map[string][]result{}, logs: map[string][]string{},
 		arrived: make(chan struct{}), from: map[string]bool{},
 		verifier: &sigv4.Verifier{Region: testRegion, Services: []string{"codedeploy-commands", "s3"}, Keys: oneKey{}, Now: time.Now},
 	}
@@ -167,6 +168,9 @@ func (s *fakeServer) operation(w http.ResponseWriter, r *http.Request, operation
 		s.order = append(s.order, "ack "+in.HostCommandIdentifier)
 		s.mu.Unlock()
 		out = map[string]any{"CommandStatus": status}
+	case "PostHostCommandUpdate":
+		s.update(in.HostCommandIdentifier, in.Diagnostics.Format, in.Diagnostics.Payload)
+		out = map[string]any{"CommandStatus": "InProgress"}
 	case "PutHostCommandComplete":
 		s.complete(in.HostCommandIdentifier, in.CommandStatus, in.Diagnostics.Payload)
 		out = nil
@@ -194,6 +198,26 @@ func (s *fakeServer) complete(command, status, payload string) {
 	s.order = append(s.order, "complete "+command)
 	close(s.arrived)
 	s.arrived = make(chan struct{})
+}
+
+func (s *fakeServer) update(command, format, payload string) {
+	var log struct {
+		Lines []struct{ S, L string }
+	}
+	if err := json.Unmarshal([]byte(payload), &log); err != nil || format != "Crossfade/Log" || len(payload) > envelope.MaxPayload {
+		s.Errorf("an update in the format %q with %q: %v", format, payload, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range log.Lines {
+		s.logs[command] = append(s.logs[command], l.S+":"+l.L)
+	}
+}
+
+func (s *fakeServer) logOf(command string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.logs[command], "|")
 }
 
 func (s *fakeServer) next(ctx context.Context) (offered, bool) {

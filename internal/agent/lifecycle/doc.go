@@ -2,8 +2,8 @@
 // mean, what is said of how it ended. The agent does it when a server says so, crossfade local when a person does.
 //
 // It owns the table of events (events.go), the rules of the host command protocol about them, and the words of the diagnostics. It speaks to no
-// server, keeps no list of what ran, and decides neither which event comes next nor whether two may run at the same time: the caller holds events
-// of one deployment group apart.
+// server, keeps no list of what ran, and decides neither which event comes next nor whether two may run at the same time: the caller holds all
+// events on the host apart (hostlock), since two applications may well write to the same places.
 //
 // A [Host] is safe for concurrent use once its fields are set. It starts no goroutine that outlives a call.
 package lifecycle
@@ -12,11 +12,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"crossfade/internal/agent/archive"
 	"crossfade/internal/agent/bundle"
+	"crossfade/internal/agent/cgroup"
 	"crossfade/internal/agent/install"
 	"crossfade/internal/agent/rootdir"
 	"crossfade/internal/agent/script"
@@ -34,15 +34,13 @@ type Host struct {
 
 	// Environ is what scripts inherit, as "KEY=value"; what a lifecycle event sets wins over it.
 	Environ      []string
-	MaxRevisions int // how many deployments of a group stay on disk; at least 1
+	Cgroups      *cgroup.Groups // for scripts; nil: they get process groups only
+	MaxRevisions int            // how many deployments of a group stay on disk; at least 1
 	// Custom are lifecycle events beyond [Events]. A server has none; they run the current revision's scripts.
 	Custom []string
 
 	Now func() time.Time
 	Log *slog.Logger
-
-	// installing is held while installed files change: two groups may well write to the same places.
-	installing sync.Mutex
 }
 
 // Work carries out an event that was prepared. What the event's scripts write goes to the output as it is written.

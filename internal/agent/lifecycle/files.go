@@ -34,14 +34,12 @@ func (h *Host) fetch(ctx context.Context, spec envelope.Specification, own rootd
 	return archive.Unpack(ctx, own.Bundle(), kind, own.Archive(), h.Limits)
 }
 
-// install carries out Install. Files are changed by one command at a time: two groups may well write to the same places.
+// install carries out Install.
 func (h *Host) install(ctx context.Context, spec envelope.Specification) error {
 	request, err := h.request(spec)
 	if err != nil {
 		return err
 	}
-	h.installing.Lock()
-	defer h.installing.Unlock()
 	if err := h.Installer.Install(ctx, spec.DeploymentGroupID, request); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (h hooks) run(ctx context.Context, out Output) (err error) {
 		out.Script(s.Location)
 		err := script.Run(ctx, script.Script{
 			Path:     filepath.Join(h.revision.Archive(), filepath.FromSlash(s.Location)),
-			Location: s.Location, Timeout: s.Timeout, RunAs: s.RunAs, Sudo: s.Sudo, Env: env,
+			Location: s.Location, Timeout: s.Timeout, RunAs: s.RunAs, Sudo: s.Sudo, Env: env, Cgroups: h.host.Cgroups,
 		}, func(stream script.Stream, line string) {
 			record.Line("[" + string(stream) + "]" + line)
 			out.Line(stream, line)

@@ -15,6 +15,7 @@ type buffer struct {
 	size  int   // of the lines, in bytes
 	first int64 // number of the first line
 	lost  int64 // lines right before it that were dropped since the last batch
+	worth bool  // there is a line that is not just a note
 }
 
 // add adds a line, in parts if it is long.
@@ -94,7 +95,7 @@ func (b *buffer) take() string {
 	b.first += int64(n)
 	b.lost = 0
 	if b.lines = b.lines[n:]; len(b.lines) == 0 {
-		b.lines = nil // and with it what lies before
+		b.lines, b.worth = nil, false // and with it what lies before
 	}
 	return string(append(p, "]}"...))
 }

@@ -77,7 +77,13 @@ type Stream struct {
 }
 
 // Line takes a line of output. It does not wait for anything.
-func (s *Stream) Line(stream, text string) {
+func (s *Stream) Line(stream, text string) { s.add(stream, text, true) }
+
+// Note takes a line of the agent's own that is worth knowing while the command runs, and not worth a call once it has ended with nothing else
+// to say.
+func (s *Stream) Note(text string) { s.add("agent", text, false) }
+
+func (s *Stream) add(stream, text string, worth bool) {
 	if s == nil {
 		return
 	}
@@ -87,6 +93,7 @@ func (s *Stream) Line(stream, text string) {
 		return
 	}
 	s.buffer.add(s.streams.now(), stream, text)
+	s.buffer.worth = s.buffer.worth || worth
 	if !s.started {
 		s.started = true
 		go s.run()
@@ -136,18 +143,18 @@ func (s *Stream) wait(delay time.Duration) bool {
 	select {
 	case <-s.wake:
 	case <-s.closing:
-		return s.waits()
+		return s.isWorth()
 	}
 	company := time.NewTimer(delay)
 	defer company.Stop()
 	for !s.isFull() {
 		select {
 		case <-s.wake:
-			continue
 		case <-company.C:
+			return true
 		case <-s.closing:
+			return s.isWorth()
 		}
-		break
 	}
 	return true
 }
@@ -158,10 +165,11 @@ func (s *Stream) isFull() bool {
 	return s.buffer.full()
 }
 
-func (s *Stream) waits() bool {
+// isWorth tells whether something is left that is to be sent in the end.
+func (s *Stream) isWorth() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.buffer.lines) > 0
+	return s.buffer.worth
 }
 
 func (s *Stream) next() string {
@@ -174,7 +182,7 @@ func (s *Stream) next() string {
 func (s *Stream) another() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.buffer.full() || s.isClosing() {
+	if s.buffer.full() || s.buffer.worth && s.isClosing() {
 		return s.buffer.take()
 	}
 	if len(s.buffer.lines) > 0 {

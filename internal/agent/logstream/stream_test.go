@@ -222,6 +222,29 @@ func TestTheReasonIsLoggedOnce(t *testing.T) {
 	})
 }
 
+func TestANoteIsWorthNoCallOfItsOwnInTheEnd(t *testing.T) {
+	t.Parallel()
+	for silent, want := range map[time.Duration]string{0: "[]", time.Second: "[agent:Script - run.sh]"} {
+		for _, more := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{t: t}
+				stream := s.streams().Begin("command")
+				stream.Note("Script - run.sh")
+				time.Sleep(silent)
+				want := want
+				if more {
+					stream.Line("stderr", "oops")
+					want = "[agent:Script - run.sh stderr:oops]"
+				}
+				stream.Close()
+				if fmt.Sprint(s.texts()) != want {
+					t.Errorf("after %v, more %v: got %v, want %s", silent, more, s.texts(), want)
+				}
+			})
+		}
+	}
+}
+
 func TestNoLinesNoCalls(t *testing.T) {
 	t.Parallel()
 	s := &server{t: t}

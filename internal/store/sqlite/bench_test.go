@@ -186,3 +186,29 @@ func BenchmarkReads(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkEventLog appends chunks of a live stream, five lines each, from many hosts at the same time.
+func BenchmarkEventLog(b *testing.B) {
+	for _, hosts := range []int{1, 100} {
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			s := open(b, b.TempDir())
+			running(b, s, "d-LOG")
+			var host atomic.Int64
+			b.SetParallelism(hosts)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				k := store.EventLogKey{DeploymentID: "d-LOG", Target: fmt.Sprintf("i-%05d", host.Add(1)), Attempt: 1, Event: deploy.ApplicationStop}
+				for first := int64(0); pb.Next(); first += 5 {
+					c := store.LogChunk{EventLogKey: k, First: first}
+					for range 5 {
+						c.Lines = append(c.Lines, store.LogLine{At: time.Unix(1, 0), Stream: store.LogStdout, Text: "the quick brown fox jumps over the lazy dog and writes a line"})
+					}
+					if _, err := s.AppendEventLog(context.Background(), c); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}

@@ -41,8 +41,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// child is the server of a script.
-type child struct {
+// served is the server of a script.
+type served struct {
 	cmd    *exec.Cmd
 	stderr *os.File
 }
@@ -73,7 +73,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	c := &child{cmd: cmd, stderr: stderr}
+	c := &served{cmd: cmd, stderr: stderr}
 	ts.Defer(func() {
 		if c.cmd.ProcessState == nil {
 			c.end(ts)
@@ -94,7 +94,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	servers.Store(ts, c)
 }
 
-func (c *child) end(ts *testscript.TestScript) {
+func (c *served) end(ts *testscript.TestScript) {
 	ts.Check(c.cmd.Process.Signal(syscall.SIGTERM))
 	if err := c.cmd.Wait(); err != nil {
 		ts.Fatalf("the server ends with %v", err)
@@ -108,7 +108,7 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 || !ok {
 		ts.Fatalf("usage: stop, after serve")
 	}
-	c.(*child).end(ts)
+	c.(*served).end(ts)
 }
 
 // get asks for a URL; the status must be the first argument, and what comes must match the third.

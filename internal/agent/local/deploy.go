@@ -3,9 +3,6 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"crossfade/internal/agent/hostlock"
@@ -35,7 +32,7 @@ func (e *EventError) Unwrap() error { return e.Err }
 // Deploy carries out the plan's events one after the other and stops at the first that fails. Its error is an *[EventError] then, or the context's
 // when that ended, which kills what runs, or says why nothing was begun.
 func (d *Deployer) Deploy(ctx context.Context, p Plan) (err error) {
-	if err := d.apart(p); err != nil {
+	if err := p.apart(d.Root); err != nil {
 		return err
 	}
 	d.Host.Custom = p.Custom
@@ -49,26 +46,6 @@ func (d *Deployer) Deploy(ctx context.Context, p Plan) (err error) {
 		if err := d.event(ctx, event, p.Spec); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// apart holds that the root directory is not in the directory that is deployed, which would be copied into itself without end.
-func (d *Deployer) apart(p Plan) error {
-	r := p.Spec.Revision.LocalRevision
-	if r == nil || r.BundleType != envelope.BundleDirectory {
-		return nil
-	}
-	from, err := filepath.EvalSymlinks(r.Location)
-	if err != nil {
-		return fmt.Errorf("look at the bundle location: %w", err)
-	}
-	to, err := filepath.EvalSymlinks(d.Root)
-	if err != nil {
-		return fmt.Errorf("look at the root directory: %w", err)
-	}
-	if rel, err := filepath.Rel(from, to); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-		return fmt.Errorf("the root directory %s is in the directory that is to be deployed, %s: choose another root directory", d.Root, r.Location)
 	}
 	return nil
 }

@@ -39,6 +39,11 @@ type Rehearsal struct {
 
 // Steps tells what each event of the plan would do. Its error is an *[EventError] for what would fail.
 func (r *Rehearsal) Steps(ctx context.Context, p Plan) ([]Step, error) {
+	for _, root := range []string{r.Root, r.Host.Dir.Path()} {
+		if err := p.apart(root); err != nil {
+			return nil, err
+		}
+	}
 	r.Host.Custom = p.Custom
 	if err := r.remember(p.Spec.DeploymentGroupID); err != nil {
 		return nil, err

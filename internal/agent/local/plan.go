@@ -2,7 +2,10 @@ package local
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,6 +59,36 @@ func (r Request) specification(unique string, revision envelope.Revision, locati
 		return envelope.Specification{}, fmt.Errorf("make deployment specification: %w", err)
 	}
 	return envelope.ParseSpecification(content)
+}
+
+// apart holds that the root directory is not in the directory that is deployed, which would be copied into itself without end.
+func (p Plan) apart(root string) error {
+	r := p.Spec.Revision.LocalRevision
+	if r == nil || r.BundleType != envelope.BundleDirectory {
+		return nil
+	}
+	from, err := filepath.EvalSymlinks(r.Location)
+	if err != nil {
+		return fmt.Errorf("look at the bundle location: %w", err)
+	}
+	to, err := resolve(root)
+	if err != nil {
+		return fmt.Errorf("look at the root directory: %w", err)
+	}
+	if rel, err := filepath.Rel(from, to); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
+		return fmt.Errorf("the directory %s is in the one that is to be deployed, %s: choose another root directory with --root", root, r.Location)
+	}
+	return nil
+}
+
+// resolve follows links as far as there is something.
+func resolve(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if parent := filepath.Dir(path); errors.Is(err, fs.ErrNotExist) && parent != path {
+		real, err = resolve(parent)
+		return filepath.Join(real, filepath.Base(path)), err
+	}
+	return real, err
 }
 
 func orElse(value, fallback string) string {

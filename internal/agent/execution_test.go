@@ -83,7 +83,9 @@ func TestTheAgentWaitsForAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.offer("waiting", spec, "AfterInstall")
-	eventually(t, "the agent says that it waits", func() bool { return strings.HasPrefix(s.logOf("waiting"), "agent:waiting for crossfade local (process ") })
+	eventually(t, "the agent says that it waits", func() bool {
+		return strings.HasPrefix(s.logOf("waiting"), "agent:waiting for crossfade local (process ")
+	})
 	if err := release(); err != nil {
 		t.Fatal(err)
 	}

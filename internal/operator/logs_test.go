@@ -218,7 +218,10 @@ func TestFollowingEnds(t *testing.T) {
 	for answer, says := range map[string]string{
 		`{"__type":"AccessDeniedException","message":"no"}`: "AccessDeniedException: no", "nonsense": "403 Forbidden: nonsense",
 	} {
-		c := servePaper(t, &paper{}, func(w http.ResponseWriter, _ *http.Request) bool { http.Error(w, answer, http.StatusForbidden); return true })
+		c := servePaper(t, &paper{}, func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Error(w, answer, http.StatusForbidden)
+			return true
+		})
 		if _, err := c.FollowEventLogs(t.Context(), LogQuery{DeploymentID: "d-1"}, &heard{}, noWait); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", answer, err)
 		}

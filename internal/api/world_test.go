@@ -272,6 +272,8 @@ func (a *agents) Withdraw(k deploy.EffectKey) {
 
 func (a *agents) HeldBy(deploy.EffectKey) string { return "" }
 
+func (a *agents) Retain(func(deploy.EffectKey) bool) {}
+
 func (a *agents) Untaken(string) []string { return nil }
 
 func (a *agents) take() []deploy.Effect {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 
 	"crossfade/internal/alarm"
 	"crossfade/internal/deploy"
+	"crossfade/internal/store"
 	"crossfade/internal/traffic"
 )
 
@@ -34,9 +37,10 @@ type carrying struct {
 // carried is one outstanding effect.
 type carried struct {
 	effect    deploy.Effect
-	busy      bool // somebody carries it out now
-	ordered   bool // of traffic: MakeSo was done, only observing is left
-	reported  bool // its event was posted; a transition will clear it
+	lease     *store.Lease // under which it is carried out; nil: this server is alone
+	busy      bool         // somebody carries it out now
+	ordered   bool         // of traffic: MakeSo was done, only observing is left
+	reported  bool         // its event was posted; a transition will clear it
 	tries     int
 	misses    int    // of alarms: looks in a row that failed
 	said      string // of finding instances: what was last said to be in the way
@@ -44,10 +48,31 @@ type carried struct {
 	notBefore time.Time
 }
 
-func (c *carrying) add(e deploy.Effect) {
+// add takes an effect up. With goOn, one that is the same under the same lease goes on as it was.
+func (c *carrying) add(e deploy.Effect, lease *store.Lease, goOn bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.effects[e.Key] = &carried{effect: e}
+	if old := c.effects[e.Key]; goOn && old != nil && reflect.DeepEqual(old.effect, e) && reflect.DeepEqual(old.lease, lease) {
+		return
+	}
+	c.effects[e.Key] = &carried{effect: e, lease: lease}
+}
+
+// dropShards forgets the effects of all deployments in the shards.
+func (c *carrying) dropShards(shards deploy.Shards) {
+	if shards == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.effects, func(k deploy.EffectKey, _ *carried) bool { return shards.Of(k.DeploymentID) })
+}
+
+// retain forgets all but some.
+func (c *carrying) retain(keep map[deploy.EffectKey]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.effects, func(k deploy.EffectKey, _ *carried) bool { return !keep[k] })
 }
 
 func (c *carrying) drop(k deploy.EffectKey) {
@@ -106,6 +131,9 @@ func (c *carrying) next() time.Time {
 // CarryOnce works once on every effect that can be worked on, and returns when to come again (zero: when woken). changed says that the
 // router has seen a change. With a nil `spawn` the work is done here, one effect after the other.
 func (r *Runner) CarryOnce(ctx context.Context, changed bool, spawn func(func())) time.Time {
+	if !r.tenable() {
+		return r.now().Add(retryFirst)
+	}
 	if spawn == nil {
 		spawn = func(f func()) { f() }
 	}
@@ -141,14 +169,14 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 	}
 	c.mu.Unlock()
 	if delay != "" && ctx.Err() == nil {
-		r.post(e.effect.Key.DeploymentID, deploy.Delayed{Why: delay})
+		r.postUnder(e.lease, e.effect.Key.DeploymentID, deploy.Delayed{Why: delay})
 	}
 	if err != nil && ctx.Err() == nil {
 		r.Log.Warn("effect not carried out, will be tried again", "deployment", e.effect.Key.DeploymentID, "instance", e.effect.Key.Target,
 			"effect", string(e.effect.Key.Kind), "tries", tries, "error", err)
 	}
 	if what != nil {
-		r.post(e.effect.Key.DeploymentID, what)
+		r.postUnder(e.lease, e.effect.Key.DeploymentID, what)
 	}
 	r.wakeCarry()
 }

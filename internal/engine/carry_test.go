@@ -14,7 +14,7 @@ func TestTrafficOrdersOutliveTheirDeployment(t *testing.T) {
 	c := &carrying{effects: map[deploy.EffectKey]*carried{}}
 	for _, id := range []string{"d-ENDED0001", "d-OTHER0001"} {
 		for _, kind := range []deploy.EffectKind{deploy.EffectTraffic, deploy.EffectSplit, deploy.EffectWatch, deploy.EffectResolve, deploy.EffectTerminate} {
-			c.add(deploy.Effect{Key: deploy.EffectKey{DeploymentID: id, Kind: kind}})
+			c.add(deploy.Effect{Key: deploy.EffectKey{DeploymentID: id, Kind: kind}}, nil, false)
 		}
 	}
 	c.dropAll("d-ENDED0001")

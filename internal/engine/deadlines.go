@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"crossfade/internal/deploy"
+	"crossfade/internal/store"
 )
 
 // lookInterval is the pause before deadlines that stand in the past are read again.
@@ -40,20 +41,21 @@ func (r *Runner) collectDue(ctx context.Context, now time.Time) error {
 	if !look || waiting >= batchSize {
 		return nil
 	}
-	rows, err := r.Store.Due(ctx, now, batchSize)
+	rows, next, err := r.readDue(ctx, now)
 	if err != nil {
-		return fmt.Errorf("read what is due: %w", err)
+		return err
 	}
-	next, err := r.Store.NextDue(ctx)
-	if err != nil {
-		return fmt.Errorf("read the next deadline: %w", err)
-	}
-	requests := make([]*request, len(rows))
-	for i, d := range rows {
-		requests[i] = &request{id: d.DeploymentID, what: deploy.Wake{}}
+	requests := make([]*request, 0, len(rows))
+	for _, d := range rows {
+		fence, owned := r.lease(d.DeploymentID)
+		if !owned {
+			continue // lost since
+		}
+		q := &request{id: d.DeploymentID, what: deploy.Wake{}, fence: fence}
+		requests = append(requests, q)
 		if d.Target != "" {
 			command := deploy.EffectKey{DeploymentID: d.DeploymentID, Target: d.Target, Kind: deploy.EffectCommand}
-			requests[i].what = deploy.TargetDue{Target: d.Target, HeldBy: r.Agents.HeldBy(command)}
+			q.what = deploy.TargetDue{Target: d.Target, HeldBy: r.Agents.HeldBy(command)}
 		}
 	}
 	r.mu.Lock()
@@ -67,6 +69,25 @@ func (r *Runner) collectDue(ctx context.Context, now time.Time) error {
 	r.nextDue = next
 	r.inbox = append(r.inbox, requests...)
 	return nil
+}
+
+// readDue reads what is due and when something will be next, of the deployments that this server answers for.
+func (r *Runner) readDue(ctx context.Context, now time.Time) (rows []store.Due, next time.Time, err error) {
+	shards := r.shards()
+	switch {
+	case r.Replicas == nil:
+		if rows, err = r.Store.Due(ctx, now, batchSize); err == nil {
+			next, err = r.Store.NextDue(ctx)
+		}
+	case shards != 0:
+		if rows, err = r.Replicas.DueIn(ctx, shards, now, batchSize); err == nil {
+			next, err = r.Replicas.NextDueIn(ctx, shards)
+		}
+	}
+	if err != nil {
+		return nil, next, fmt.Errorf("read what is due: %w", err)
+	}
+	return rows, next, nil
 }
 
 // lookAgain makes the next RunOnce read the deadlines: another process may have set some.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -19,8 +20,8 @@ type Clock interface{ Now() time.Time }
 
 // Agents is where commands for hosts are offered: a mailbox in memory that is rebuilt from the store after a start.
 type Agents interface {
-	// Offer puts an effect of kind command or hold in place of an older one of its key. An acknowledged command is known but not handed
-	// out. A command is handed out only when no other deployment has held its host for longer.
+	// Offer puts an effect of kind command or hold in place of an older one of its key; offering the same one again changes nothing. An
+	// acknowledged command is known but not handed out. A command is handed out only when no other deployment has held its host for longer.
 	Offer(e deploy.Effect)
 	// Withdraw takes back whatever has the key.
 	Withdraw(k deploy.EffectKey)
@@ -29,6 +30,8 @@ type Agents interface {
 	// HeldBy is the deployment whose hold keeps the command of the key from its host, or did until less than deploy.PickUpLimit ago; empty:
 	// the agent has had its time.
 	HeldBy(k deploy.EffectKey) string
+	// Retain withdraws everything whose key is not to be kept.
+	Retain(keep func(k deploy.EffectKey) bool)
 }
 
 // Revisions prepares what is deployed.
@@ -53,8 +56,17 @@ type Config struct {
 	// AlarmInterval is how often alarms are looked at; zero: every ten seconds.
 	AlarmInterval time.Duration
 	Log           *slog.Logger
-	// Told is called after notices were committed; ended says that a deployment has ended. It must not block.
+	// Told is called after notices were committed, also by another replica; ended says that a deployment has ended. It must not block.
 	Told func(ended bool)
+
+	// Replicas is what the store does for several servers; nil: this one is alone on its store and answers for everything.
+	Replicas store.Replicas
+	// Replica names this one among them; no two may have the same name.
+	Replica string
+	// Duties are what exactly one of the replicas is to see to, beside deployments. OnDuty is told when this one has to and when not any more; it
+	// must not block, and is not called by a server that is alone.
+	Duties []string
+	OnDuty func(name string, held bool)
 }
 
 // Result is what became of an event.
@@ -77,9 +89,12 @@ type Runner struct {
 	closed  error     // set: no more events are taken
 
 	carrying carrying
+	tenure   tenure
+	feed     feed
 
-	wakeRun   func() // something waits in the inbox
-	wakeCarry func() // an effect can be carried out
+	wakeRun    func() // something waits in the inbox
+	wakeCarry  func() // an effect can be carried out
+	attendSoon func() // a lease may be free
 }
 
 // request is an event on its way.
@@ -87,6 +102,7 @@ type request struct {
 	id    string
 	what  deploy.What
 	spec  *deploy.Spec // of a deployment to be created
+	fence *store.Lease // without which the event does not count; nil: it always does
 	reply chan Reply   // nil: nobody waits, and the event is tried again when the store fails
 }
 
@@ -101,13 +117,19 @@ func New(c Config) *Runner {
 	if c.AlarmInterval == 0 {
 		c.AlarmInterval = 10 * time.Second
 	}
-	r := &Runner{Config: c, lookDue: true, wakeRun: func() {}, wakeCarry: func() {}}
+	r := &Runner{Config: c, lookDue: true, wakeRun: func() {}, wakeCarry: func() {}, attendSoon: func() {}}
+	if c.Replicas == nil {
+		r.tenure.alone, r.tenure.owned = true, deploy.AllShards
+	}
 	r.carrying.effects = map[deploy.EffectKey]*carried{}
 	return r
 }
 
 // Recover takes up what the store says is outstanding.
 func (r *Runner) Recover(ctx context.Context) error {
+	if r.Replicas != nil {
+		return r.readAll(ctx)
+	}
 	effects, err := r.Store.Effects(ctx)
 	if err != nil {
 		return fmt.Errorf("read outstanding effects: %w", err)
@@ -156,6 +178,11 @@ func wait(ctx context.Context, id string, answer <-chan Reply) (Result, error) {
 // post brings an event that nobody waits for.
 func (r *Runner) post(id string, what deploy.What) { r.enqueue(&request{id: id, what: what}) }
 
+// postUnder brings an event that counts only while the lease holds.
+func (r *Runner) postUnder(fence *store.Lease, id string, what deploy.What) {
+	r.enqueue(&request{id: id, what: what, fence: fence})
+}
+
 func (r *Runner) enqueue(q ...*request) {
 	r.mu.Lock()
 	closed := r.closed
@@ -190,6 +217,9 @@ func (r *Runner) close(err error) {
 // RunOnce takes the events that wait and the deadlines that have come, moves their deployments in one transaction, and hands out what
 // follows. It reports whether there was anything to do.
 func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
+	if err := r.follows(ctx); err != nil {
+		return false, err
+	}
 	now := r.now()
 	if err := r.collectDue(ctx, now); err != nil {
 		return false, err
@@ -205,18 +235,22 @@ func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
 	if n == 0 {
 		return false, nil
 	}
-	steps, err := r.commit(ctx, now, taken)
+	steps, where, err := r.commit(ctx, now, taken)
 	if err != nil {
+		if r.Replicas != nil {
+			r.inDoubt() // the answer may have been lost on the way
+		}
 		r.fail(taken, err)
 		return true, err
 	}
+	hands := r.Replicas == nil || r.afterBatch(ctx, where)
 	for i, s := range steps {
 		if s.again {
 			r.enqueue(taken[i])
 			continue
 		}
 		for _, t := range s.transitions {
-			r.follow(t)
+			r.follow(t, hands)
 		}
 		if taken[i].reply != nil {
 			taken[i].reply <- Reply{s.result, s.err}
@@ -252,44 +286,88 @@ type step struct {
 	again       bool // somebody else changed the deployment meanwhile
 }
 
-func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) ([]step, error) {
-	steps := make([]step, len(taken))
-	err := r.Store.Batch(ctx, func(b store.Batch) error {
-		for i, q := range taken {
-			// No two at the same time: whoever came to a host first must have been first after a restart too.
-			s, err := decide(ctx, b, now.Add(time.Duration(i)), q)
-			if err != nil {
-				return err
-			}
-			steps[i] = s
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("commit %d events: %w", len(taken), err)
+func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) (steps []step, where store.Shared, err error) {
+	steps = make([]step, len(taken))
+	one := func(b store.Batch, i int, at time.Time) error {
+		// No two at the same time: whoever came to a host first must have been first after a restart too.
+		s, err := decide(ctx, b, at.Add(time.Duration(i)), taken[i])
+		steps[i] = s
+		return err
 	}
-	return steps, nil
+	if r.Replicas == nil {
+		err = r.Store.Batch(ctx, func(b store.Batch) error {
+			for i := range taken {
+				if err := one(b, i, now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	} else {
+		where, err = r.Replicas.SharedBatch(ctx, r.Replica, now, func(b store.SharedBatch) error {
+			fences := fences{}
+			for i, q := range taken {
+				holds, err := fences.hold(ctx, b, q.fence)
+				if err == nil && holds {
+					err = one(b, i, b.At())
+				} else {
+					steps[i] = step{err: store.ErrLeaseLost}
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, where, fmt.Errorf("commit %d events: %w", len(taken), err)
+	}
+	return steps, where, nil
 }
 
-// follow hands out what a durable transition asks for.
-func (r *Runner) follow(t deploy.Transition) {
+// fences remembers which leases a batch has found to hold.
+type fences map[store.Lease]bool
+
+func (f fences) hold(ctx context.Context, b store.SharedBatch, l *store.Lease) (bool, error) {
+	if l == nil {
+		return true, nil
+	}
+	holds, known := f[*l]
+	if known {
+		return holds, nil
+	}
+	err := b.Fence(ctx, *l)
+	if err != nil && !errors.Is(err, store.ErrLeaseLost) {
+		return false, err
+	}
+	f[*l] = err == nil
+	return err == nil, nil
+}
+
+// follow hands out what a durable transition asks for; without hands, the feed does so with its effects.
+func (r *Runner) follow(t deploy.Transition, hands bool) {
 	if t.Empty() {
 		return
 	}
 	d := t.Deployment()
 	r.logJournal(d, t.Journal())
-	for _, k := range t.Cleared() {
-		r.drop(k)
+	if hands {
+		for _, k := range t.Cleared() {
+			r.drop(k)
+		}
+		if t.ClearAll() {
+			r.dropAll(d.Spec.ID)
+		}
+		for _, e := range t.Effects() {
+			r.hand(e)
+		}
 	}
-	if t.ClearAll() {
-		r.dropAll(d.Spec.ID)
-	}
-	for _, e := range t.Effects() {
-		r.hand(e)
-	}
-	r.due(d.State.WakeAt)
-	for _, target := range t.Targets() {
-		r.due(target.DueAt)
+	if r.shards().Of(d.Spec.ID) {
+		r.due(d.State.WakeAt)
+		for _, target := range t.Targets() {
+			r.due(target.DueAt)
+		}
 	}
 	if t.Ending() {
 		for _, target := range r.Agents.Untaken(d.Spec.ID) {
@@ -297,7 +375,7 @@ func (r *Runner) follow(t deploy.Transition) {
 		}
 	}
 	if s := t.Spawn(); s != nil {
-		r.follow(*s)
+		r.follow(*s, hands)
 	}
 	if len(t.Notices()) > 0 && r.Told != nil {
 		r.Told(d.State.Status.Terminal())
@@ -310,8 +388,24 @@ func (r *Runner) hand(e deploy.Effect) {
 		r.Agents.Offer(e)
 		return
 	}
-	r.carrying.add(e)
-	r.wakeCarry()
+	r.carryOut(e, false)
+}
+
+// carryOut takes up an effect of a deployment that this server answers for. One that is the same as before goes on as it was, when told so.
+func (r *Runner) carryOut(e deploy.Effect, goOn bool) {
+	t := &r.tenure
+	t.mu.Lock()
+	lease, owned := t.of(e.Key.DeploymentID)
+	if lease != nil {
+		lease = new(*lease)
+	}
+	if owned {
+		r.carrying.add(e, lease, goOn)
+	}
+	t.mu.Unlock()
+	if owned {
+		r.wakeCarry()
+	}
 }
 
 func (r *Runner) drop(k deploy.EffectKey) {
@@ -329,7 +423,13 @@ func (r *Runner) dropAll(id string) {
 	r.carrying.dropAll(id)
 }
 
-func (r *Runner) now() time.Time { return r.Clock.Now().UTC().Round(0) }
+// now is the time that deployments go by: the server's own, or the one that all replicas share.
+func (r *Runner) now() time.Time {
+	t := &r.tenure
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return r.Clock.Now().Add(t.skew).UTC().Round(0)
+}
 
 func (r *Runner) logJournal(d deploy.Deployment, lines []deploy.Line) {
 	for _, l := range lines {

@@ -15,22 +15,28 @@ const carriers = 32
 
 var errStopped = errors.New("the server is stopping")
 
-// Service is the goroutines around a Runner: one that moves deployments, one that hands effects to at most `carriers` others.
+// Service is the goroutines around a Runner: one that moves deployments, one that hands effects to at most `carriers` others, and, where there are
+// other replicas, one that keeps the leases.
 type Service struct {
 	*Runner
-	wakeRun   chan struct{}
-	wakeCarry chan struct{}
-	cancel    context.CancelFunc
-	done      sync.WaitGroup
-	once      sync.Once
+	wakeRun    chan struct{}
+	wakeCarry  chan struct{}
+	wakeAttend chan struct{}
+	cancel     context.CancelFunc
+	done       sync.WaitGroup
+	once       sync.Once
 }
 
 // Start takes up what is outstanding and runs until Stop.
 func Start(ctx context.Context, c Config) (*Service, error) {
-	s := &Service{Runner: New(c), wakeRun: make(chan struct{}, 1), wakeCarry: make(chan struct{}, 1)}
+	s := &Service{Runner: New(c), wakeRun: make(chan struct{}, 1), wakeCarry: make(chan struct{}, 1), wakeAttend: make(chan struct{}, 1)}
 	s.Runner.wakeRun = func() { wake(s.wakeRun) }
 	s.Runner.wakeCarry = func() { wake(s.wakeCarry) }
+	s.attendSoon = func() { wake(s.wakeAttend) }
 	if err := s.Recover(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := s.Attend(ctx); err != nil {
 		return nil, err
 	}
 	// The service outlives the context of its start: Stop ends it.
@@ -39,10 +45,15 @@ func Start(ctx context.Context, c Config) (*Service, error) {
 	s.done.Add(2)
 	go s.runLoop(run)
 	go s.carryLoop(run)
+	if c.Replicas != nil {
+		s.done.Add(1)
+		go s.attendLoop(run)
+	}
 	return s, nil
 }
 
-// Stop ends the goroutines and waits for them. Effects that were under way are taken up by the next start.
+// Stop ends the goroutines and waits for them. Effects that were under way are taken up by the next start, or by another replica: at once when
+// Resign was called before.
 func (s *Service) Stop() {
 	s.once.Do(s.cancel)
 	s.done.Wait()
@@ -59,12 +70,15 @@ func (s *Service) runLoop(ctx context.Context) {
 	defer s.done.Done()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	looked := time.Time{}
+	looked, read := time.Time{}, time.Time{}
 	failures := 0
 	for ctx.Err() == nil {
 		if now := s.now(); now.Sub(looked) >= safetyInterval {
 			s.lookAgain()
 			looked = now
+		} else if s.Replicas != nil && now.Sub(read) >= feedInterval {
+			s.News()
+			read = now
 		}
 		worked, err := s.RunOnce(ctx)
 		switch {
@@ -82,6 +96,9 @@ func (s *Service) runLoop(ctx context.Context) {
 			continue
 		}
 		sleep := safetyInterval
+		if s.Replicas != nil {
+			sleep = feedInterval
+		}
 		if next := s.NextDue(); !next.IsZero() {
 			sleep = max(0, min(sleep, next.Sub(s.now())))
 		}
@@ -93,6 +110,30 @@ func (s *Service) runLoop(ctx context.Context) {
 		}
 	}
 	s.close(errStopped)
+}
+
+func (s *Service) attendLoop(ctx context.Context) {
+	defer s.done.Done()
+	pause := time.NewTimer(attendInterval)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wakeAttend:
+		case <-pause.C:
+		}
+		bounded, cancel := context.WithTimeout(ctx, leaseTime/2)
+		next, err := s.Attend(bounded)
+		if err == nil {
+			err = s.Trim(bounded)
+		}
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			s.Log.Error("this replica could not say that it lives, will be tried again", "replica", s.Replica, "error", err)
+		}
+		pause.Reset(next)
+	}
 }
 
 func (s *Service) carryLoop(ctx context.Context) {

@@ -56,6 +56,8 @@ func (a *agents) Withdraw(deploy.EffectKey) {}
 
 func (a *agents) HeldBy(deploy.EffectKey) string { return "" }
 
+func (a *agents) Retain(func(deploy.EffectKey) bool) {}
+
 func (a *agents) Untaken(string) []string { return nil }
 
 // balancer is always as it was told to be.

@@ -3,12 +3,13 @@
 //
 // It owns no progress. A command is offered by the engine, waits in the mailbox, is handed out to a held poll, and its acknowledgement and its
 // result go back to the engine as events. The mailbox is memory only and is rebuilt from the store after a start; so that a command which was
-// handed out before and after a crash runs once, each handing-out has a number of its own, and the state machine accepts the first one that
-// is acknowledged. A poll that brings nothing reads and writes no database.
+// handed out before and after a crash, or by two replicas, runs once, each handing-out has a number of its own, and the state machine accepts
+// the first one that is acknowledged. A poll that brings nothing reads and writes no database.
 package hostapi
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -25,7 +26,8 @@ type Clock interface{ Now() time.Time }
 
 // Mailbox keeps the commands that wait for hosts. It implements engine.Agents.
 type Mailbox struct {
-	clock Clock
+	clock   Clock
+	replica int64 // tells the deliveries of this mailbox from those of other replicas
 
 	mu       sync.Mutex
 	boxes    map[string]*box             // by host identity
@@ -53,15 +55,21 @@ type hold struct {
 	since time.Time
 }
 
+// replicaBits are the bits of a delivery's number that say which replica handed it out. The others count steps of 65 microseconds.
+const replicaBits = 16
+
 // NewMailbox returns an empty mailbox.
 func NewMailbox(clock Clock) *Mailbox {
-	return &Mailbox{clock: clock, boxes: map[string]*box{}, hosts: map[deploy.EffectKey]string{}}
+	return &Mailbox{clock: clock, replica: rand.Int64N(1 << replicaBits), boxes: map[string]*box{}, hosts: map[deploy.EffectKey]string{}}
 }
 
 // Offer implements engine.Agents.
 func (m *Mailbox) Offer(e deploy.Effect) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.has(e) {
+		return
+	}
 	m.remove(e.Key)
 	if e.Key.Kind == deploy.EffectHold {
 		m.hold(e)
@@ -74,6 +82,19 @@ func (m *Mailbox) Offer(e deploy.Effect) {
 	b.offers = append(b.offers, &offer{effect: e})
 	m.hosts[e.Key] = e.Command.Host
 	b.wake()
+}
+
+// has reports whether the very same command or hold is here: what another replica says again must not be handed out again.
+func (m *Mailbox) has(e deploy.Effect) bool {
+	host, known := m.hosts[e.Key]
+	if !known {
+		return false
+	}
+	b := m.boxes[host]
+	if e.Key.Kind == deploy.EffectHold {
+		return host == e.Hold.Host && slices.ContainsFunc(b.holds, func(h hold) bool { return h.key == e.Key && h.since.Equal(e.Hold.Since) })
+	}
+	return slices.ContainsFunc(b.offers, func(o *offer) bool { return o.effect.Key == e.Key && *o.effect.Command == *e.Command })
 }
 
 // hold puts a hold behind those that are older, so that a restart finds the same order.
@@ -99,6 +120,17 @@ func (m *Mailbox) Untaken(deploymentID string) []string {
 	}
 	slices.Sort(targets)
 	return targets
+}
+
+// Retain implements engine.Agents.
+func (m *Mailbox) Retain(keep func(k deploy.EffectKey) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.hosts {
+		if !keep(k) {
+			m.remove(k)
+		}
+	}
 }
 
 // HeldBy implements engine.Agents.
@@ -236,8 +268,8 @@ func (m *Mailbox) take(host string) (d Delivery, ok bool, again time.Duration) {
 			continue
 		}
 		o.again = now.Add(redeliverAfter)
-		// The time keeps numbers of different lives of the server apart.
-		m.delivery = max(m.delivery+1, now.UnixNano())
+		// The time keeps numbers of different lives of the server apart, and the low bits those of different replicas.
+		m.delivery = max(m.delivery+1<<replicaBits, now.UnixNano()>>replicaBits<<replicaBits|m.replica)
 		if i+1 < len(b.offers) {
 			b.wake()
 		}

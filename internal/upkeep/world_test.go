@@ -86,6 +86,8 @@ func (a *agents) Untaken(string) []string { return nil }
 
 func (a *agents) HeldBy(deploy.EffectKey) string { return "" }
 
+func (a *agents) Retain(func(deploy.EffectKey) bool) {}
+
 // balancer is always as it was told to be.
 type balancer struct {
 	mu sync.Mutex

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -65,6 +66,12 @@ func (m *mailbox) Untaken(deploymentID string) []string {
 	}
 	slices.Sort(targets)
 	return targets
+}
+
+// Retain implements engine.Agents.
+func (m *mailbox) Retain(keep func(deploy.EffectKey) bool) {
+	maps.DeleteFunc(m.holds, func(k deploy.EffectKey, _ deploy.Hold) bool { return !keep(k) })
+	maps.DeleteFunc(m.offers, func(k deploy.EffectKey, _ *offer) bool { return !keep(k) })
 }
 
 // HeldBy implements engine.Agents.

@@ -29,6 +29,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
+		Deadline: time.Now().Add(3 * time.Minute), // a command that should have ended costs no more than that
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION", "CROSSFADE_CONFIG"} {
 				e.Setenv(name, "")

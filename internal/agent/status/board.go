@@ -34,9 +34,9 @@ type Board struct {
 // Open begins a board. What the file remembers of finished events and of groups is kept.
 func Open(a Agent, log *slog.Logger, now func() time.Time) *Board {
 	b := &Board{path: filepath.Join(a.Root, filepath.FromSlash(name)), log: log, now: now}
-	b.s = Snapshot{Agent: a, PID: os.Getpid(), Started: now(), Groups: map[string]Group{}}
+	b.s = Snapshot{Agent: a, PID: os.Getpid(), Started: now(), Finished: []Event{}, Groups: map[string]Group{}}
 	if old, err := readFile(b.path); err == nil {
-		b.s.Finished = old.Finished[:min(len(old.Finished), mostFinished)]
+		b.s.Finished = append(b.s.Finished, old.Finished[:min(len(old.Finished), mostFinished)]...)
 		maps.Copy(b.s.Groups, old.Groups)
 	}
 	b.mu.Lock()

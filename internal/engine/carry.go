@@ -185,7 +185,7 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 func (r *Runner) attempt(ctx context.Context, e *carried) (deploy.What, error) {
 	switch k := e.effect.Key; k.Kind {
 	case deploy.EffectResolve:
-		return r.resolve(ctx, k.DeploymentID)
+		return r.resolve(ctx, e.lease, k.DeploymentID)
 	case deploy.EffectTerminate:
 		return r.terminate(ctx, k.DeploymentID)
 	case deploy.EffectTraffic:

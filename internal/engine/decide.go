@@ -70,7 +70,7 @@ func apply(ctx context.Context, b store.Batch, t deploy.Transition) (step, error
 	err := b.Apply(ctx, t)
 	var busy *store.GroupBusyError
 	switch {
-	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound):
+	case errors.As(err, &busy), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrExists):
 		return step{err: err}, nil
 	case errors.Is(err, store.ErrConflict):
 		return step{again: true}, nil

@@ -41,11 +41,12 @@ func (r *Runner) News() {
 	r.wakeRun()
 }
 
-// follows brings this replica up to what the others have done, and takes up what it has gained.
-func (r *Runner) follows(ctx context.Context) error {
+// follows brings this replica up to what the others have done, and takes up what it has gained. It reports whether there was anything.
+func (r *Runner) follows(ctx context.Context) (bool, error) {
 	if r.Replicas == nil {
-		return nil
+		return false, nil
 	}
+	before := r.feed.position
 	r.mu.Lock()
 	look := r.feed.look
 	r.feed.look = false
@@ -55,10 +56,11 @@ func (r *Runner) follows(ctx context.Context) error {
 			r.mu.Lock()
 			r.feed.look = true
 			r.mu.Unlock()
-			return err
+			return false, err
 		}
 	}
-	return r.takeUp(ctx)
+	gained, err := r.takeUp(ctx)
+	return gained || r.feed.position != before, err
 }
 
 // readFeed reads the feed to its end, or at least as far as a position. Nothing that it hands out is older than what has been handed out

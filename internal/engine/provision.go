@@ -8,6 +8,7 @@ import (
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/fleet"
+	"crossfade/internal/store"
 )
 
 // provisionLimit is how long the instances of a copied Auto Scaling group may take to be in service.
@@ -15,7 +16,7 @@ const provisionLimit = time.Hour
 
 // provision makes the replacement environment: a copy of the group's Auto Scaling group with as many instances as are in service in it now. It
 // returns the copy's instances once all of them are in service; neither instances nor a problem mean that it has to be looked at again.
-func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.Selected, *deploy.ErrorInfo, error) {
+func (r *Runner) provision(ctx context.Context, lease *store.Lease, d deploy.Deployment) ([]deploy.Selected, *deploy.ErrorInfo, error) {
 	spec := d.Spec
 	broken := func(format string, args ...any) ([]deploy.Selected, *deploy.ErrorInfo, error) {
 		return nil, &deploy.ErrorInfo{Code: deploy.CodeAutoScaling, Message: fmt.Sprintf(format, args...)}, nil
@@ -49,7 +50,7 @@ func (r *Runner) provision(ctx context.Context, d deploy.Deployment) ([]deploy.S
 			return broken("Of the %d instances of the Auto Scaling group %s only %d were in service within %s; look at the group's activities.", copied.Desired, copied.Name, copied.InService(), provisionLimit)
 		}
 		// The state machine takes note of it when it is news.
-		r.post(spec.ID, deploy.Delayed{Why: fmt.Sprintf("%d of the %d instances of the Auto Scaling group %s are in service.", copied.InService(), copied.Desired, copied.Name)})
+		r.postUnder(lease, spec.ID, deploy.Delayed{Why: fmt.Sprintf("%d of the %d instances of the Auto Scaling group %s are in service.", copied.InService(), copied.Desired, copied.Name)})
 		return nil, nil, nil
 	}
 	out := []deploy.Selected{}

@@ -17,8 +17,8 @@ func unknownGroups(names []string) string {
 	return fmt.Sprintf("The load balancer has no target group %s; define it in the configuration or correct loadBalancerInfo of the deployment group.", strings.Join(names, ", "))
 }
 
-// resolve finds a deployment's instances. A rollback's are those of the deployment that it rolls back.
-func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
+// resolve finds a deployment's instances, under a lease. A rollback's are those of the deployment that it rolls back.
+func (r *Runner) resolve(ctx context.Context, lease *store.Lease, id string) (deploy.What, error) {
 	d, err := r.Store.Deployment(ctx, "", id)
 	if err != nil {
 		return nil, fmt.Errorf("read deployment %s: %w", id, err)
@@ -58,7 +58,7 @@ func (r *Runner) resolve(ctx context.Context, id string) (deploy.What, error) {
 	}
 	switch {
 	case spec.Copies():
-		replacements, problem, err := r.provision(ctx, d)
+		replacements, problem, err := r.provision(ctx, lease, d)
 		if err != nil || problem == nil && replacements == nil {
 			return nil, err
 		}

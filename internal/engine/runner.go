@@ -217,7 +217,8 @@ func (r *Runner) close(err error) {
 // RunOnce takes the events that wait and the deadlines that have come, moves their deployments in one transaction, and hands out what
 // follows. It reports whether there was anything to do.
 func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
-	if err := r.follows(ctx); err != nil {
+	followed, err := r.follows(ctx)
+	if err != nil {
 		return false, err
 	}
 	now := r.now()
@@ -233,7 +234,7 @@ func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
 	}
 	r.mu.Unlock()
 	if n == 0 {
-		return false, nil
+		return followed, nil
 	}
 	steps, where, err := r.commit(ctx, now, taken)
 	if err != nil {

@@ -170,21 +170,21 @@ func (r *Runner) Resign(ctx context.Context) error {
 
 // takeUp reads the effects of the shards that were gained, and takes up those that are carried here. It is called by RunOnce only, so that nothing
 // is committed between the reading and the taking up.
-func (r *Runner) takeUp(ctx context.Context) error {
+func (r *Runner) takeUp(ctx context.Context) (bool, error) {
 	t := &r.tenure
 	t.mu.Lock()
 	gained := t.gained
 	t.gained = 0
 	t.mu.Unlock()
 	if gained == 0 {
-		return nil
+		return false, nil
 	}
 	effects, _, err := r.Replicas.EffectsOf(ctx, gained)
 	if err != nil {
 		t.mu.Lock()
 		t.gained |= gained & t.owned
 		t.mu.Unlock()
-		return fmt.Errorf("read the effects of %d gained shards: %w", gained.Len(), err)
+		return false, fmt.Errorf("read the effects of %d gained shards: %w", gained.Len(), err)
 	}
 	for _, e := range effects {
 		if !forAgents(e.Key.Kind) {
@@ -192,7 +192,7 @@ func (r *Runner) takeUp(ctx context.Context) error {
 		}
 	}
 	r.lookAgain()
-	return nil
+	return true, nil
 }
 
 // tenable reports whether effects may be carried out now: not after a pause in which others may have taken over.

@@ -15,7 +15,7 @@ const redeliverAfter = 60 * time.Second
 
 // mailbox offers commands to hosts, as the host API does. It dies with the server.
 type mailbox struct {
-	w      *world
+	s      *server
 	offers map[deploy.EffectKey]*offer
 	holds  map[deploy.EffectKey]deploy.Hold
 }
@@ -39,9 +39,10 @@ func (m *mailbox) Offer(e deploy.Effect) {
 
 // wake makes a host ask soon: a held poll is answered, or the next one comes.
 func (m *mailbox) wake(host string) {
-	for _, h := range m.w.hosts {
-		if h.name == host {
-			h.nextPoll = m.w.now.Add(m.w.between(0, pollInterval))
+	w := m.s.w
+	for _, h := range w.hosts {
+		if h.name == host && (h.at == m.s || h.at == nil) {
+			h.nextPoll = w.now.Add(w.between(0, pollInterval))
 		}
 	}
 }
@@ -100,7 +101,7 @@ func (m *mailbox) take(host string) (deploy.Effect, bool) {
 	var best *offer
 	for _, o := range m.offers {
 		c := o.effect.Command
-		if c.Host != host || c.Acknowledged || o.again.After(m.w.now) || m.HeldBy(o.effect.Key) != "" {
+		if c.Host != host || c.Acknowledged || o.again.After(m.s.w.now) || m.HeldBy(o.effect.Key) != "" {
 			continue
 		}
 		if best == nil || cmp.Compare(o.effect.Key.DeploymentID, best.effect.Key.DeploymentID) < 0 {
@@ -110,7 +111,7 @@ func (m *mailbox) take(host string) (deploy.Effect, bool) {
 	if best == nil {
 		return deploy.Effect{}, false
 	}
-	best.again = m.w.now.Add(redeliverAfter)
+	best.again = m.s.w.now.Add(redeliverAfter)
 	return best.effect, true
 }
 
@@ -165,6 +166,7 @@ func (w *world) deliver() bool {
 // host runs an agent that behaves like the official one: it runs a command exactly when its acknowledgement is answered InProgress.
 type host struct {
 	w        *world
+	at       *server // that holds its poll; nil: it will ask some
 	name     string
 	tag      string
 	zone     string
@@ -181,9 +183,16 @@ func (w *world) poll() bool {
 		if h.dead || h.nextPoll.After(w.now) {
 			continue
 		}
-		e, ok := w.mailbox.take(h.name)
+		// With several servers each poll may come to another one.
+		s := w.some()
+		if s == nil {
+			h.nextPoll = w.now.Add(time.Second)
+			continue
+		}
+		h.at = s
+		e, ok := s.mailbox.take(h.name)
 		if !ok {
-			h.nextPoll = w.nextOffer(h.name)
+			h.nextPoll = s.nextOffer(h.name)
 			continue
 		}
 		w.deliveries++
@@ -195,10 +204,10 @@ func (w *world) poll() bool {
 }
 
 // nextOffer saves simulated polls that bring nothing: it is when something is offered again.
-func (w *world) nextOffer(host string) time.Time {
-	next := w.now.Add(24 * time.Hour)
-	for _, o := range w.mailbox.offers {
-		if c := o.effect.Command; c.Host == host && !c.Acknowledged && o.again.Before(next) && w.mailbox.HeldBy(o.effect.Key) == "" {
+func (s *server) nextOffer(host string) time.Time {
+	next := s.w.now.Add(24 * time.Hour)
+	for _, o := range s.mailbox.offers {
+		if c := o.effect.Command; c.Host == host && !c.Acknowledged && o.again.Before(next) && s.mailbox.HeldBy(o.effect.Key) == "" {
 			next = o.again
 		}
 	}
@@ -242,9 +251,11 @@ func (h *host) execute(e deploy.Effect, delivery int64) {
 func (w *world) call(id string, what deploy.What, tries int, then func(engine.Reply)) {
 	answered := false
 	w.send(func() {
-		life := w.life
-		answer := w.runner.Submit(id, what)
-		w.await(answer, life, func(r engine.Reply) {
+		s := w.some()
+		if s == nil {
+			return // the connection is refused
+		}
+		w.await(s.runner.Submit(id, what), s, s.life, func(r engine.Reply) {
 			if r.Err != nil && !isRefusal(r.Err) {
 				return
 			}
@@ -266,13 +277,17 @@ func (w *world) call(id string, what deploy.What, tries int, then func(engine.Re
 }
 
 // await looks for an answer until it is there or its server has died.
-func (w *world) await(answer <-chan engine.Reply, life int, then func(engine.Reply)) {
+func (w *world) await(answer <-chan engine.Reply, s *server, life int, then func(engine.Reply)) {
 	select {
 	case r := <-answer:
 		then(r)
 	default:
-		if w.life == life {
-			w.net = append(w.net, message{at: w.now.Add(time.Millisecond), do: func() { w.await(answer, life, then) }})
+		if s.life == life && !s.down() {
+			again := w.now.Add(time.Millisecond)
+			if s.stalledUntil.After(again) {
+				again = s.stalledUntil
+			}
+			w.net = append(w.net, message{at: again, do: func() { w.await(answer, s, life, then) }})
 		}
 	}
 }

@@ -25,6 +25,10 @@ type memory struct {
 	// crash decides, at a commit, whether the server dies before it or after it.
 	crash   func() (before, after bool)
 	applied func(t deploy.Transition)
+	now     func() time.Time
+	shared
+	touched   []deploy.EffectKey // effects that the batch under way has changed
+	committed func([]deploy.Transition, []deploy.EffectKey)
 }
 
 type row struct {
@@ -38,13 +42,13 @@ var _ store.Deployments = (*memory)(nil)
 func newMemory() *memory {
 	return &memory{
 		deployments: map[string]*row{}, effects: map[deploy.EffectKey]deploy.Effect{},
-		groups: map[string]deploy.Group{}, states: map[string]map[string]deploy.InstanceState{},
+		groups: map[string]deploy.Group{}, states: map[string]map[string]deploy.InstanceState{}, shared: newShared(),
 	}
 }
 
 // Batch implements store.Deployments.
 func (m *memory) Batch(_ context.Context, fn func(store.Batch) error) error {
-	m.undo = nil
+	m.undo, m.touched = nil, nil
 	var transitions []deploy.Transition
 	err := fn(batch{m, &transitions})
 	before, after := m.crash()
@@ -59,6 +63,9 @@ func (m *memory) Batch(_ context.Context, fn func(store.Batch) error) error {
 	}
 	for _, t := range transitions {
 		m.applied(t)
+	}
+	if m.committed != nil {
+		m.committed(transitions, m.touched)
 	}
 	if after {
 		return errCrash
@@ -247,16 +254,22 @@ func cloneMap[K comparable, V any](m map[K]V) map[K]V {
 func (b batch) settleEffects(t deploy.Transition) {
 	for _, k := range t.Cleared() {
 		delete(b.effects, k)
+		b.touched = append(b.touched, k)
 	}
 	if t.ClearAll() {
+		var gone []deploy.EffectKey
 		for k := range b.effects {
 			if k.DeploymentID == t.Deployment().Spec.ID && k.Kind != deploy.EffectTraffic {
 				delete(b.effects, k)
+				gone = append(gone, k)
 			}
 		}
+		slices.SortFunc(gone, byKey)
+		b.touched = append(b.touched, gone...)
 	}
 	for _, e := range t.Effects() {
 		b.effects[e.Key] = e
+		b.touched = append(b.touched, e.Key)
 	}
 }
 
@@ -286,9 +299,7 @@ func (m *memory) Effects(context.Context) ([]deploy.Effect, error) {
 	for k := range m.effects {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b deploy.EffectKey) int {
-		return cmp.Or(cmp.Compare(a.DeploymentID, b.DeploymentID), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Kind, b.Kind))
-	})
+	slices.SortFunc(keys, byKey)
 	out := make([]deploy.Effect, len(keys))
 	for i, k := range keys {
 		out[i] = m.effects[k]

@@ -6,10 +6,8 @@
 package sim
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -22,7 +20,9 @@ import (
 // Options says what may go wrong.
 type Options struct {
 	Faults bool // messages, hosts, load balancer, operators
-	Crash  bool // the server dies
+	Crash  bool // the server dies; of several, one also stalls or is stopped
+	// Replicas are the servers on the store, each with a clock of its own; 0 and 1: one that is alone.
+	Replicas int
 }
 
 // Outcome is what a history came to.
@@ -42,7 +42,11 @@ const maxSteps = 20_000
 // Run plays the history of a seed and returns the first invariant that it breaks.
 func Run(seed uint64, o Options) (Outcome, error) {
 	w := newWorld(seed, o)
-	w.start()
+	for i := range max(1, o.Replicas) {
+		s := &server{w: w, number: i}
+		w.servers = append(w.servers, s)
+		s.start()
+	}
 	err := w.play()
 	if err == nil {
 		err = w.checkEnd()
@@ -66,13 +70,9 @@ type world struct {
 	net     []message
 	broken  error // the first invariant that broke
 
-	// What dies with the server.
-	runner  *engine.Runner
-	mailbox *mailbox
-	life    int // counts starts; a message to an earlier life is lost
+	servers []*server
 
 	steps, crashes, executions int
-	nextCarry                  time.Time
 	operations                 []operation
 	deliveries                 int64
 	watch                      watch
@@ -85,7 +85,9 @@ func (w *world) Now() time.Time { return w.now }
 func newWorld(seed uint64, o Options) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 0x5eed)), opt: o, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), store: newMemory(), refused: map[string]bool{}}
 	w.watch.init()
-	w.store.applied = w.onApplied
+	w.store.applied, w.store.now, w.store.news = w.onApplied, w.Now, w.announce
+	w.store.fenced = func() { w.watch.reached["fenced"]++ }
+	w.store.behind = func() { w.watch.reached["behind"]++ }
 	w.store.crash = func() (bool, bool) {
 		if !o.Crash || !w.chance(0.01) {
 			return false, false
@@ -106,25 +108,6 @@ func (w *world) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(w.rng.Int64N(int64(b-a)+1))
 }
 
-// start brings a server up on what the store has.
-func (w *world) start() {
-	w.life++
-	w.mailbox = &mailbox{w: w, offers: map[deploy.EffectKey]*offer{}, holds: map[deploy.EffectKey]deploy.Hold{}}
-	w.runner = engine.New(engine.Config{
-		Store: w.store, Clock: w, Agents: w.mailbox, Router: w.router, Splitter: w.router, Fleet: fleetOf{w}, Scaling: w.scaling, Alarms: &w.alarms, AlarmInterval: 10 * time.Minute,
-		Log: slog.New(slog.DiscardHandler),
-	})
-	w.nextCarry = w.now
-	if err := w.runner.Recover(context.Background()); err != nil {
-		w.fail("recover: %v", err)
-	}
-}
-
-func (w *world) crash() {
-	w.crashes++
-	w.start()
-}
-
 func (w *world) fail(format string, args ...any) {
 	if w.broken == nil {
 		w.broken = fmt.Errorf(format, args...)
@@ -133,32 +116,14 @@ func (w *world) fail(format string, args ...any) {
 
 // play runs until every deployment has ended and nothing is outstanding.
 func (w *world) play() error {
-	ctx := context.Background()
-	for w.steps = 0; w.steps < maxSteps; w.steps++ {
+	most := maxSteps * max(1, w.opt.Replicas)
+	for w.steps = 0; w.steps < most; w.steps++ {
 		if w.broken != nil {
 			return w.broken
 		}
-		if w.opt.Crash && w.chance(0.003) {
-			w.crash()
-		}
-		worked, err := w.runner.RunOnce(ctx)
-		if err == nil && (!w.now.Before(w.nextCarry) || worked || w.chance(0.2)) {
-			w.nextCarry = w.runner.CarryOnce(ctx, false, nil)
-			if w.nextCarry.IsZero() {
-				w.nextCarry = w.now.Add(time.Hour)
-			}
-			// What was carried out is told at once: the time must not pass over it to some deadline.
-			var again bool
-			if again, err = w.runner.RunOnce(ctx); again {
-				worked, w.nextCarry = true, w.now
-			}
-		}
+		worked, err := w.run()
 		if err != nil {
-			if !errors.Is(err, errCrash) {
-				return fmt.Errorf("run: %w", err)
-			}
-			w.crash()
-			continue
+			return err
 		}
 		w.checkServing()
 		w.checkSplit()
@@ -170,7 +135,7 @@ func (w *world) play() error {
 		}
 		w.advance()
 	}
-	return fmt.Errorf("the history did not end within %d steps: %s", maxSteps, w.describe())
+	return fmt.Errorf("the history did not end within %d steps: %s", most, w.describe())
 }
 
 // over reports whether nothing can happen any more.
@@ -188,18 +153,15 @@ func (w *world) over() bool {
 
 // advance lets the time pass to the next thing that can happen.
 func (w *world) advance() {
-	next := w.nextCarry
+	var next time.Time
 	earlier := func(t time.Time) {
 		if t.After(w.now) && (!next.After(w.now) || t.Before(next)) {
 			next = t
 		}
 	}
-	earlier(w.runner.NextDue())
+	w.next(earlier)
 	for _, m := range w.net {
 		earlier(m.at)
-	}
-	for _, o := range w.mailbox.offers {
-		earlier(o.again)
 	}
 	for _, o := range w.operations {
 		earlier(o.at)
@@ -214,6 +176,7 @@ func (w *world) advance() {
 		next = w.now.Add(time.Second)
 	}
 	w.now = next
+	w.attend()
 }
 
 func (w *world) describe() string {
@@ -258,7 +221,11 @@ func (w *world) deploy() bool {
 			return true
 		}
 		p.at = w.now.Add(10 * time.Second)
-		w.await(w.runner.SubmitNew(p.spec), w.life, func(r engine.Reply) {
+		s := w.some()
+		if s == nil {
+			return true
+		}
+		w.await(s.runner.SubmitNew(p.spec), s, s.life, func(r engine.Reply) {
 			var busy *store.GroupBusyError
 			if errors.As(r.Err, &busy) {
 				w.refused[id] = true
@@ -283,7 +250,9 @@ func (w *world) operate() bool {
 		}
 		w.operations = append(w.operations[:i:i], w.operations[i+1:]...)
 		if _, ok := w.store.deployments[w.spec.ID]; ok {
-			w.runner.Submit(w.spec.ID, o.what)
+			if s := w.some(); s != nil {
+				s.runner.Submit(w.spec.ID, o.what)
+			}
 		}
 		return true
 	}

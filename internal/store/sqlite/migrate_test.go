@@ -70,6 +70,9 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			if chunks, err := s.EventLog(t.Context(), store.EventLogQuery{DeploymentID: "d"}); err != nil || len(chunks) != 0 {
 				t.Errorf("what came later: %v, %v", chunks, err)
 			}
+			if got, err := s.Attend(t.Context(), store.Attendance{Replica: "a", Sole: []string{"x"}}); err != nil || len(got.Held) != 1 {
+				t.Errorf("what came later: %v, %v", got, err)
+			}
 			if states, err := s.InstanceStates(t.Context(), "g"); err != nil || len(states) != 0 {
 				t.Errorf("what came later: %v, %v", states, err)
 			}

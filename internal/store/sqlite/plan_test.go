@@ -64,8 +64,8 @@ func TestContract(t *testing.T) {
 
 // bad reports whether a step of a plan costs more than what it finds.
 func bad(query, step string) bool {
-	if strings.Contains(query, "FROM effect ORDER BY") || strings.Contains(query, "FROM registration ORDER BY") {
-		return false // a start reads all
+	if strings.Contains(query, "FROM effect ORDER BY") || strings.Contains(query, "FROM effect WHERE (CAST") || strings.Contains(query, "FROM registration ORDER BY") {
+		return false // a start reads all, and so does whoever gets a shard
 	}
 	// Scans of a subquery and of a constant row are no scans of a table.
 	scan := strings.HasPrefix(step, "SCAN") && !strings.HasPrefix(step, "SCAN (") && !strings.HasPrefix(step, "SCAN CONSTANT")

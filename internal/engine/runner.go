@@ -63,6 +63,8 @@ type Config struct {
 	Replicas store.Replicas
 	// Replica names this one among them; no two may have the same name.
 	Replica string
+	// LeaseTime is how long others wait for this one when it says nothing; zero: ten seconds.
+	LeaseTime time.Duration
 	// Duties are what exactly one of the replicas is to see to, beside deployments. OnDuty is told when this one has to and when not any more; it
 	// must not block, and is not called by a server that is alone.
 	Duties []string
@@ -116,6 +118,9 @@ type Reply struct {
 func New(c Config) *Runner {
 	if c.AlarmInterval == 0 {
 		c.AlarmInterval = 10 * time.Second
+	}
+	if c.LeaseTime == 0 {
+		c.LeaseTime = 10 * time.Second
 	}
 	r := &Runner{Config: c, lookDue: true, wakeRun: func() {}, wakeCarry: func() {}, attendSoon: func() {}}
 	if c.Replicas == nil {

@@ -114,7 +114,7 @@ func (s *Service) runLoop(ctx context.Context) {
 
 func (s *Service) attendLoop(ctx context.Context) {
 	defer s.done.Done()
-	pause := time.NewTimer(attendInterval)
+	pause := time.NewTimer(s.LeaseTime / attendances)
 	defer pause.Stop()
 	for {
 		select {
@@ -123,7 +123,7 @@ func (s *Service) attendLoop(ctx context.Context) {
 		case <-s.wakeAttend:
 		case <-pause.C:
 		}
-		bounded, cancel := context.WithTimeout(ctx, leaseTime/2)
+		bounded, cancel := context.WithTimeout(ctx, s.LeaseTime/2)
 		next, err := s.Attend(bounded)
 		if err == nil {
 			err = s.Trim(bounded)

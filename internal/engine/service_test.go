@@ -29,6 +29,8 @@ type agents struct {
 	wg   sync.WaitGroup
 	ran  map[string]int
 	hold map[deploy.EventName]chan struct{}
+	// number is that of every delivery, less one: no two mailboxes may have the same.
+	number int64
 }
 
 func (a *agents) Offer(e deploy.Effect) {
@@ -40,13 +42,13 @@ func (a *agents) Offer(e deploy.Effect) {
 		if c := a.hold[e.Command.Event]; c != nil {
 			<-c
 		}
-		if _, err := a.ask(ctx, e.Key.DeploymentID, deploy.Acknowledged{Target: e.Key.Target, Attempt: e.Command.Attempt, Delivery: 1}); err != nil {
+		if _, err := a.ask(ctx, e.Key.DeploymentID, deploy.Acknowledged{Target: e.Key.Target, Attempt: e.Command.Attempt, Delivery: a.number + 1}); err != nil {
 			return // superseded
 		}
 		a.mu.Lock()
 		a.ran[fmt.Sprintf("%s/%s/%s", e.Key.DeploymentID, e.Key.Target, e.Command.Event)]++
 		a.mu.Unlock()
-		if _, err := a.ask(ctx, e.Key.DeploymentID, deploy.Completed{Target: e.Key.Target, Attempt: e.Command.Attempt, Delivery: 1, Succeeded: true}); err != nil {
+		if _, err := a.ask(ctx, e.Key.DeploymentID, deploy.Completed{Target: e.Key.Target, Attempt: e.Command.Attempt, Delivery: a.number + 1, Succeeded: true}); err != nil {
 			a.t.Errorf("complete %s on %s: %v", e.Command.Event, e.Key.Target, err)
 		}
 	})

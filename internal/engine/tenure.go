@@ -12,12 +12,8 @@ import (
 	"crossfade/internal/store"
 )
 
-const (
-	// leaseTime is how long a replica that says nothing keeps its leases.
-	leaseTime = 10 * time.Second
-	// attendInterval is how often it says something.
-	attendInterval = 2 * time.Second
-)
+// attendances is how often a replica says that it lives in the time that its leases hold.
+const attendances = 5
 
 // shardLease is the prefix of the names of leases of shards.
 const shardLease = "shard/"
@@ -69,13 +65,13 @@ func (r *Runner) Attend(ctx context.Context) (time.Duration, error) {
 		return time.Hour, nil
 	}
 	began := r.Clock.Now()
-	got, err := r.Replicas.Attend(ctx, store.Attendance{Replica: r.Replica, For: leaseTime, Now: began.UTC(), Shared: shardNames[:], Sole: r.Duties})
+	got, err := r.Replicas.Attend(ctx, store.Attendance{Replica: r.Replica, For: r.LeaseTime, Now: began.UTC(), Shared: shardNames[:], Sole: r.Duties})
 	if err != nil {
 		r.expire()
-		return attendInterval / 2, fmt.Errorf("renew the leases of replica %s: %w", r.Replica, err)
+		return r.LeaseTime / attendances / 2, fmt.Errorf("renew the leases of replica %s: %w", r.Replica, err)
 	}
 	r.hold(began, got)
-	return attendInterval, nil
+	return r.LeaseTime / attendances, nil
 }
 
 // expire lets go of everything once others may have it.
@@ -98,7 +94,7 @@ func (r *Runner) hold(began time.Time, got store.Attended) {
 		return
 	}
 	// A pause between the question and its answer must not make the leases longer than they are.
-	t.until, t.skew = began.Add(leaseTime), got.Now.Sub(began)
+	t.until, t.skew = began.Add(r.LeaseTime), got.Now.Sub(began)
 	live := len(got.Live)
 	t.mu.Unlock()
 	if gained, lost := r.assume(got.Held); gained|lost != 0 {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +42,8 @@ func newAuditVerifyCommand() *cobra.Command {
 		Long: `Check that no line of an audit log was changed, cut out or put in. Several files, the oldest first, must also follow each other.
 
 Each line carries the SHA-256 of the one before it and of its own text. Who can write the file could make all of it anew: so keep the chain value
-that this command prints somewhere else, and give it with --chain later, which then must be among the values of the files.`,
+that this command prints somewhere else, and give it with --chain later: it must then be the value of a line of these files, with nothing wrong
+before it.`,
 		Example: `  crossfade audit verify crossfade-data/audit.log
   crossfade audit verify audit.log.2 audit.log.1 audit.log --chain 5f70bf18a086…`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -87,19 +87,18 @@ that this command prints somewhere else, and give it with --chain later, which t
 
 func verifyAudit(files []string, chain string) (reports []auditReport, found bool, err error) {
 	for i, path := range files {
-		content, err := os.ReadFile(path)
+		f, err := os.Open(path)
 		if err != nil {
 			return nil, false, fmt.Errorf("read the audit log: %w", err)
 		}
-		r, err := audit.Verify(bytes.NewReader(content))
-		if err != nil {
+		r, err := audit.Verify(f, func(value string) { found = found || value == chain })
+		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, false, err
 		}
 		one := auditReport{path, r.Lines, r.Previous, r.Chain, r.Problems}
 		if i > 0 && r.Previous != reports[i-1].Chain {
 			one.Problems = append(one.Problems, "it does not follow "+reports[i-1].File)
 		}
-		found = found || chain != "" && bytes.Contains(content, []byte(`,"chain":"`+chain+`"`))
 		reports = append(reports, one)
 	}
 	return reports, found, nil

@@ -47,7 +47,7 @@ func content(t *testing.T, path string) []byte {
 
 func verify(t *testing.T, b []byte) Report {
 	t.Helper()
-	r, err := Verify(bytes.NewReader(b))
+	r, err := Verify(bytes.NewReader(b), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(whole[:len(whole)-1])
 	f.Add([]byte("{\"chain\":\"\"}\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := Verify(bytes.NewReader(b))
+		r, err := Verify(bytes.NewReader(b), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,4 +215,84 @@ func FuzzVerify(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestOnlyVerifiedValuesVouch holds that a file that was made anew can't have an old chain value by merely containing it.
+func TestOnlyVerifiedValuesVouch(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	l := open1(t, o)
+	for i := range 3 {
+		l.Write(entry(i))
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	anchor := verify(t, content(t, o.Path)).Chain
+
+	var forged bytes.Buffer
+	chain := ""
+	for _, line := range []any{
+		opening{Time: at, Opened: "test"},
+		struct {
+			Entry
+			Chain string `json:"chain"`
+		}{entry(9), anchor},
+		struct {
+			Resource string `json:"resource"`
+		}{`","chain":"` + anchor + `"`},
+	} {
+		sealed, next, err := seal(chain, line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain = next
+		forged.Write(sealed)
+	}
+	if !bytes.Contains(forged.Bytes(), []byte(`,"chain":"`+anchor+`"`)) {
+		t.Fatal("the forged file does not contain the value: the test shows nothing")
+	}
+	for name, b := range map[string][]byte{"as written": content(t, o.Path), "forged": forged.Bytes(), "a line before it changed": bytes.Replace(content(t, o.Path), []byte(`"requestId":"1"`), []byte(`"requestId":"7"`), 1)} {
+		vouched := false
+		if _, err := Verify(bytes.NewReader(b), func(value string) { vouched = vouched || value == anchor }); err != nil {
+			t.Fatal(err)
+		}
+		if want := name == "as written"; vouched != want {
+			t.Errorf("%s: the value vouches: %v, want %v", name, vouched, want)
+		}
+	}
+}
+
+// TestLongEntries holds that whatever a call brings, its line can be written, read and verified.
+func TestLongEntries(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	l := open1(t, o)
+	long := strings.Repeat("\x01<ö", 400<<10)
+	e := Entry{Time: at, RequestID: long, Principal: long, AccessKey: long, From: long, Service: long, Operation: long, Decision: long, Statement: long, Code: long}
+	for range 10_000 {
+		e.Resources = append(e.Resources, long)
+	}
+	l.Write(e)
+	l.Write(entry(1))
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := verify(t, content(t, o.Path)); len(r.Problems) > 0 || r.Lines != 3 {
+		t.Errorf("%+v", r)
+	}
+	var read []Entry
+	err := Read(bytes.NewReader(content(t, o.Path)), func(e Entry) error {
+		read = append(read, e)
+		return nil
+	})
+	if err != nil || len(read) != 2 || read[1].RequestID != "1" {
+		t.Fatalf("%d entries, %v", len(read), err)
+	}
+	if last := read[0].Resources[len(read[0].Resources)-1]; !strings.HasSuffix(last, " more") || !strings.HasSuffix(read[0].Principal, " bytes more)") {
+		t.Errorf("what was cut does not show: %q", last)
+	}
+	if again := open1(t, o); again.chain == "" {
+		t.Error("a log with a long line is not gone on with")
+	}
 }

@@ -103,7 +103,7 @@ func (l *Log) endOfPrevious() string {
 	return chain
 }
 
-// maxLine bounds a line; what is longer is none of ours.
+// maxLine bounds a line; what is longer is none of ours. bounded keeps entries well below it, also when each byte takes six.
 const maxLine = 1 << 20
 
 // lastChain finds the chain value of the last whole line. whole is where the file ends without a line that is cut off, or -1 when there is none.
@@ -163,8 +163,7 @@ func (l *Log) write(e Entry) error {
 			return err
 		}
 	}
-	e.Time = e.Time.UTC()
-	return l.append(e)
+	return l.append(bounded(e))
 }
 
 // append writes one line whole or not at all.

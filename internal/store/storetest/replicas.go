@@ -27,6 +27,7 @@ var replicaTests = []struct {
 	{"a feed that was trimmed", trimmedFeed},
 	{"the times of shared batches", sharedTimes},
 	{"shards", shards},
+	{"secrets", secrets},
 }
 
 // replicasOf is the store as replicas use it.

@@ -24,3 +24,9 @@ CREATE TABLE change (
     doc       TEXT    NOT NULL
 );
 INSERT INTO change (replica, at, events_to, doc) VALUES ('', 0, 0, '{}');
+
+-- What all servers on the store must have the same of; package auth seals it, and the key is not here.
+CREATE TABLE secret (
+    name   TEXT NOT NULL PRIMARY KEY,
+    sealed BLOB NOT NULL
+) WITHOUT ROWID;

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -13,12 +14,12 @@ import (
 	"crossfade/internal/awsjson"
 	"crossfade/internal/edge"
 	"crossfade/internal/engine"
+	"crossfade/internal/envelope"
 	"crossfade/internal/eventlog"
 	"crossfade/internal/hostapi"
 	"crossfade/internal/iam"
 	"crossfade/internal/operator"
 	"crossfade/internal/sigv4"
-	"crossfade/internal/store/sqlite"
 	"crossfade/internal/telemetry"
 	"crossfade/internal/traffic/builtin"
 	"crossfade/internal/wire"
@@ -47,8 +48,9 @@ func (c systemClock) Now() time.Time { return c() }
 
 // parts is what the services behind the endpoint are made of.
 type parts struct {
-	database  *sqlite.Store
+	database  *database
 	secret    []byte // derives keys
+	shared    shared
 	keys      *auth.Keys
 	sealer    *auth.Sealer // of GitHub tokens
 	fleets    *fleets
@@ -61,19 +63,19 @@ type parts struct {
 
 // assemble opens the data directory and makes all parts behind the endpoint.
 func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Metrics) error {
-	database, err := sqlite.Open(ctx, o.Config.Data, o.Log.With("part", "store"))
+	database, err := openDatabase(ctx, o)
 	if err != nil {
 		return err
 	}
 	s.store = database
-	if err := s.openAuthority(o); err != nil {
-		return err
-	}
-	secret, err := auth.OpenKeyFile(filepath.Join(o.Config.Data, keyFile))
+	secret, shared, err := openKey(ctx, "", o.Config.Data, database.secrets())
 	if err != nil {
 		return err
 	}
-	keys, err := auth.NewKeys(database.Keys(), secret, o.Now)
+	if err := shared.open(ctx, sharedAuthority, authorityFiles(), func() error { return s.openAuthority(o) }); err != nil {
+		return err
+	}
+	keys, err := auth.NewKeys(database.keys, secret, o.Now)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
-	router, err := builtin.New(ctx, s.balancer, sqlite.Registrations[builtin.Registration](database), o.Log.With("part", "traffic"))
+	router, err := builtin.New(ctx, s.balancer, database.registrations, o.Log.With("part", "traffic"))
 	if err != nil {
 		return err
 	}
@@ -112,22 +114,31 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, tells.outbox.Stop)
-	s.engine, err = engine.Start(ctx, engine.Config{
+	sole := newDuties(o.Log.With("part", "duties"))
+	configuration := engine.Config{
 		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances, Scaling: instances,
 		Revisions: revisions.preparer, Alarms: alarms, AlarmInterval: o.Config.Alarms.Interval, Told: rounds.told(tells), Log: o.Log.With("part", "engine"),
-	})
-	if err != nil {
+	}
+	s.replica = replicate(&configuration, database, metrics, sole)
+	if s.engine, err = engine.Start(ctx, configuration); err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.stops = append(s.stops, s.engine.Stop)
 	logs := eventlog.New(eventlog.Config{Logs: database, Account: callerAccount, Now: o.Now, Logger: o.Log.With("part", "logs")})
 	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
-	services, authorize, err := s.services(ctx, o, decide, parts{database, secret, keys, sealer, instances, mailbox, revisions, tells, rounds, logs})
+	services, authorize, operations, err := s.services(ctx, o, decide, parts{database, secret, shared, keys, sealer, instances, mailbox, revisions, tells, rounds, logs})
 	if err != nil {
 		return err
 	}
-	s.stops = append(s.stops, rounds.start(ctx, o, database, s.engine, instances))
+	sole.add(dutyNotices, tells.begin)
+	sole.add(dutyFleets, func(ctx context.Context) (func(), error) { return instances.begin(ctx, operations), nil })
+	sole.add(dutyUpkeep, func(ctx context.Context) (func(), error) {
+		return rounds.begin(ctx, o, database, s.engine, instances), nil
+	})
+	s.duties = sole
+	if err := sole.start(ctx, s.replica == ""); err != nil {
+		return err
+	}
 	metrics.HeldPolls(mailbox.Waiting)
 	metrics.Balancer(s.balancer.Metrics)
 	return s.front(o, metrics, keys, identity, services, authorize, decide, revisions.objects, withLogs(tells.reads(), logs))
@@ -140,25 +151,29 @@ func withLogs(reads map[string]edge.Read, logs *eventlog.Handler) map[string]edg
 }
 
 // services makes what the endpoint answers to in JSON.
-func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorizer, p parts) ([]wire.Service, authorizer, error) {
+func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorizer, p parts) ([]wire.Service, authorizer, *operator.Service, error) {
 	tokenKey, err := auth.Derive(p.secret, purposeTokens)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	commandKey, err := auth.Derive(p.secret, purposeCommands)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	signer, err := openSigner(filepath.Join(o.Config.Data, signerFile), o.Now(), s.authority)
+	var signer *envelope.Signer
+	err = p.shared.open(ctx, sharedSigner, map[string]fs.FileMode{signerFile: 0o600}, func() (err error) {
+		signer, err = openSigner(filepath.Join(o.Config.Data, signerFile), o.Now(), s.authority)
+		return err
+	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	controlAPI, err := api.New(api.Config{
 		Store: p.database, Engine: s.engine, Fleet: p.fleets, Scaling: p.fleets, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: tokenKey,
 		Sealer: p.sealer, Triggers: p.tells, Changed: p.rounds.wake,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	hostAPI := hostapi.New(hostapi.Config{
 		Arrived: p.rounds.wake, Logged: p.logs.Wake,
@@ -169,9 +184,7 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own,
 		Joining: s.joining(o, p, signer), Logs: p.database, Region: o.Config.Region,
 	}
-	p.fleets.start(ctx, operations)
-	s.stops = append(s.stops, p.fleets.stop)
-	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI, decide), nil
+	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI, decide), operations, nil
 }
 
 // front makes the endpoint.

@@ -14,7 +14,6 @@ import (
 	"crossfade/internal/fleet/autoscaling"
 	"crossfade/internal/fleet/local"
 	"crossfade/internal/operator"
-	"crossfade/internal/store/sqlite"
 	"crossfade/internal/traffic"
 	"crossfade/internal/wire/control"
 )
@@ -33,22 +32,22 @@ type fleets struct {
 	own *local.Driver
 }
 
-// openFleets makes the fleets of the configuration. Nothing is started before start. endpoint is where agents reach the server, and ca the
+// openFleets makes the fleets of the configuration. Nothing is started before begin. endpoint is where agents reach the server, and ca the
 // file of the CA by which they know it; empty: the system's.
-func openFleets(ctx context.Context, o Options, database *sqlite.Store, router traffic.Router, endpoint, ca string) (*fleets, error) {
+func openFleets(ctx context.Context, o Options, kept *database, router traffic.Router, endpoint, ca string) (*fleets, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the path of this program: %w", err)
 	}
 	options := local.Options{
-		Store: database, Registry: database, Account: o.Config.Account, Dir: filepath.Join(o.Config.Data, fleetDirectory),
+		Store: kept, Registry: kept, Account: o.Config.Account, Dir: filepath.Join(o.Config.Data, fleetDirectory),
 		Endpoint: endpoint, Region: o.Config.Region, Environ: []string{"PATH=" + commandPath, "CROSSFADE_PROGRAM=" + program},
 		Leave: leaving{router, targetGroupNames(o.Config.LoadBalancer), o.Now}.leave, Now: o.Now, Log: o.Log.With("part", "fleet"),
 	}
 	if ca != "" {
 		options.Environ = append(options.Environ, "CROSSFADE_CA="+ca)
 	}
-	f := &fleets{Joined: fleet.Joined{Rest: fleet.Registered{Instances: database}}}
+	f := &fleets{Joined: fleet.Joined{Rest: fleet.Registered{Instances: kept}}}
 	for _, c := range o.Config.Fleets {
 		if c.Kind != config.FleetAWS {
 			options.Fleets = append(options.Fleets, configuredFleet(c))
@@ -59,7 +58,7 @@ func openFleets(ctx context.Context, o Options, database *sqlite.Store, router t
 			region = o.Config.Region
 		}
 		d, err := autoscaling.New(ctx, autoscaling.Options{
-			Account: o.Config.Account, Region: region, Endpoint: c.Endpoint, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, Registry: database,
+			Account: o.Config.Account, Region: region, Endpoint: c.Endpoint, AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, Registry: kept,
 		})
 		if err != nil {
 			return nil, err
@@ -83,13 +82,12 @@ func configuredFleet(c config.Fleet) local.Configured {
 // Changes implements fleet.Scaling. Only the server's own groups say that something has changed; AWS's are looked at from time to time.
 func (f *fleets) Changes() <-chan struct{} { return f.own.Changes() }
 
-// start begins to keep the server's own groups at their sizes. hosts makes the instances' identities.
-func (f *fleets) start(ctx context.Context, hosts *operator.Service) {
+// begin keeps the server's own groups at their sizes, until the end that it returns; that leaves the instances alone. hosts makes the instances'
+// identities.
+func (f *fleets) begin(ctx context.Context, hosts *operator.Service) (end func()) {
 	f.own.Start(ctx, identities{hosts})
+	return f.own.Stop
 }
-
-// stop ends what start began, and leaves the instances alone. It may be called twice.
-func (f *fleets) stop() { f.own.Stop() }
 
 // identities makes the hosts of fleets as an operator would: through the operator's operations, as the account's root.
 type identities struct{ hosts *operator.Service }

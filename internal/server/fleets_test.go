@@ -29,16 +29,16 @@ func TestAFleetsInstancesAreHosts(t *testing.T) {
 		Start: []string{"/bin/sh", "-c", `cat "$CROSSFADE_HOST_CONFIG" > "` + dir + `/$CROSSFADE_INSTANCE.seen"`},
 		Stop:  []string{"/bin/sh", "-c", `rm -f "` + dir + `/$CROSSFADE_INSTANCE.seen"`},
 	}}
-	database, err := sqlite.Open(ctx, dir, o.Log)
+	kept, err := sqlite.Open(ctx, dir, o.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer database.Close() //nolint:errcheck // the test's end
-	keys, err := auth.NewKeys(database.Keys(), []byte(strings.Repeat("k", 32)), o.Now)
+	defer kept.Close() //nolint:errcheck // the test's end
+	keys, err := auth.NewKeys(kept.Keys(), []byte(strings.Repeat("k", 32)), o.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := openFleets(ctx, o, database, &draining{}, "http://127.0.0.1:8470", "")
+	f, err := openFleets(ctx, o, &database{Store: kept, Fleets: kept}, &draining{}, "http://127.0.0.1:8470", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,13 +47,12 @@ func TestAFleetsInstancesAreHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	control, err := api.New(api.Config{
-		Store: database, Engine: (*engine.Service)(nil), Fleet: f, Sealer: sealer, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: []byte(strings.Repeat("t", 32)),
+		Store: kept, Engine: (*engine.Service)(nil), Fleet: f, Sealer: sealer, Caller: controlCaller, Now: o.Now, IDs: identifiers{}, Region: o.Config.Region, TokenKey: []byte(strings.Repeat("t", 32)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.start(ctx, &operator.Service{Instances: control, Keys: keys, Region: o.Config.Region})
-	defer f.stop()
+	defer f.begin(ctx, &operator.Service{Instances: control, Keys: keys, Region: o.Config.Region})()
 
 	account := o.Config.Account
 	wait := func(what string, holds func(fleet.Group) bool) fleet.Group {
@@ -77,13 +76,13 @@ func TestAFleetsInstancesAreHosts(t *testing.T) {
 		return len(g.Members) == 2 && seen(g.Members[0].Name) && seen(g.Members[1].Name)
 	})
 	for _, m := range g.Members {
-		if err := database.SetInstanceAddress(ctx, account, m.Name, "127.0.0.5"); err != nil { // as its agent's first poll does
+		if err := kept.SetInstanceAddress(ctx, account, m.Name, "127.0.0.5"); err != nil { // as its agent's first poll does
 			t.Fatal(err)
 		}
 	}
 	g = wait("both are in service", func(g fleet.Group) bool { return g.InService() == 2 })
 	for _, m := range g.Members {
-		i, err := database.Instance(ctx, account, m.Name)
+		i, err := kept.Instance(ctx, account, m.Name)
 		if err != nil || i.Tags["crossfade:fleet"] != "web" || i.Tags["Environment"] != "test" || i.Tags[deploy.ZoneTag] != "a" || m.Host != i.Host() {
 			t.Errorf("instance %+v is registered as %+v, %v", m, i, err)
 		}
@@ -109,7 +108,7 @@ func TestAFleetsInstancesAreHosts(t *testing.T) {
 	if err != nil || len(owned) != 0 || seen(gone.Name) {
 		t.Errorf("of %s remain %v, %v", gone.Name, owned, err)
 	}
-	if i, err := database.Instance(ctx, account, gone.Name); err != nil || i.DeregisteredAt.IsZero() {
+	if i, err := kept.Instance(ctx, account, gone.Name); err != nil || i.DeregisteredAt.IsZero() {
 		t.Errorf("it is registered: %+v, %v", i, err)
 	}
 }

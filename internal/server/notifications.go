@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 
 	"crossfade/internal/auth"
 	"crossfade/internal/config"
@@ -34,13 +35,15 @@ const (
 
 // notifications are the parts that tell others of deployments.
 type notifications struct {
-	outbox *outbox.Service
+	config outbox.Config
+	queue  *outbox.Outbox // takes tests of triggers, and sends nothing itself
+	outbox atomic.Pointer[outbox.Service]
 	stream *stream.Handler
 	lost   lost.Handler
 	log    *slog.Logger
 }
 
-// openNotifications makes the sinks of the configuration, and begins to send what is outstanding.
+// openNotifications makes the sinks of the configuration. Nothing is sent before begin.
 func openNotifications(ctx context.Context, o Options, kept store.Notices, secret []byte, metrics *telemetry.Metrics) (*notifications, error) {
 	key, err := auth.Derive(secret, purposeEvents)
 	if err != nil {
@@ -52,14 +55,11 @@ func openNotifications(ctx context.Context, o Options, kept store.Notices, secre
 		return nil, err
 	}
 	log := o.Log.With("part", "notifications")
-	messages, err := outbox.Start(ctx, outbox.Config{
+	messages := outbox.Config{
 		Store: kept, Clock: systemClock(o.Now), Words: words, Routes: routes, Followers: followers, Jitter: rand.Float64, Observe: metrics.Notifications(), Log: log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("start the outbox: %w", err)
 	}
 	return &notifications{
-		outbox: messages, stream: stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log}),
+		config: messages, queue: outbox.New(messages), stream: stream.New(stream.Config{Log: kept, Words: words, Account: callerAccount, Logger: log}),
 		lost: lost.Handler{Deliveries: kept, Account: callerAccount, Logger: log}, log: log,
 	}, nil
 }
@@ -100,14 +100,35 @@ func callerAccount(ctx context.Context) string {
 
 // TestTrigger implements api.Triggers.
 func (n *notifications) TestTrigger(ctx context.Context, g deploy.Group, t deploy.Trigger) {
-	if err := n.outbox.TestTrigger(ctx, g, t); err != nil {
+	if err := n.queue.TestTrigger(ctx, g, t); err != nil {
 		n.log.Error("the test of a trigger could not be queued", "group", g.Name, "trigger", t.Name, "destination", t.Target, "error", err)
+	}
+	n.wakeOutbox()
+}
+
+// begin sends what is outstanding, and what comes, until the end that it returns.
+func (n *notifications) begin(ctx context.Context) (end func(), err error) {
+	messages, err := outbox.Start(ctx, n.config)
+	if err != nil {
+		return nil, fmt.Errorf("start the outbox: %w", err)
+	}
+	n.outbox.Store(messages)
+	return func() {
+		n.outbox.Store(nil)
+		messages.Stop()
+	}, nil
+}
+
+// wakeOutbox says that there may be something to send, if it is this server that sends.
+func (n *notifications) wakeOutbox() {
+	if messages := n.outbox.Load(); messages != nil {
+		messages.Wake()
 	}
 }
 
 // told says that the store has notices that it did not have before.
 func (n *notifications) told() {
-	n.outbox.Wake()
+	n.wakeOutbox()
 	n.stream.Wake()
 }
 

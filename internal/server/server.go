@@ -53,6 +53,8 @@ type Server struct {
 	store    store.Store
 	balancer *lb.Balancer
 	engine   *engine.Service
+	duties   *duties
+	replica  string // its name among the servers on the store; empty: it is alone
 	audit    *audit.Log
 	stops    []func() // of what runs in the background, in the order in which it was started
 	edge     *edge.Edge
@@ -150,7 +152,7 @@ func (s *Server) BalancerAddress(listener string) string { return s.balancer.Lis
 // Failed tells when the server can't go on serving.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop ends the server: it is not ready any more, answers held polls, takes no more calls, lets those under way finish until ctx ends, lets
+// Stop ends the server: it is not ready any more, gives up what other servers on the store can go on with, answers held polls, takes no more calls, lets those under way finish until ctx ends, lets
 // the load balancer's requests finish likewise, and closes the store. It may be called twice; each call returns when all has stopped.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping.Do(func() { s.stopErr = s.stop(ctx) })
@@ -160,6 +162,15 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) stop(ctx context.Context) error {
 	s.ready.Store(false)
 	var errs []error
+	// First of all, so that others go on at once. What only one may do has ended before another one does it.
+	if s.duties != nil {
+		s.duties.stop()
+	}
+	if s.engine != nil {
+		if err := s.engine.Resign(ctx); err != nil {
+			s.log.Warn("the leases of this server could not be given up; others wait until they run out", "error", err)
+		}
+	}
 	if s.http != nil {
 		s.edge.Drain()
 		if err := s.http.Shutdown(ctx); err != nil {

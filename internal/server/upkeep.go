@@ -8,25 +8,27 @@ import (
 	"crossfade/internal/deploy"
 	"crossfade/internal/engine"
 	"crossfade/internal/fleet"
-	"crossfade/internal/store/sqlite"
 	"crossfade/internal/upkeep"
 )
 
-// rounds is the server's own looking after groups. It can be woken before it is started, which then changes nothing: its first pass sees all.
+// rounds is the server's own looking after groups. It can be woken while it does not run, which then changes nothing: its first pass sees all.
 type rounds struct{ upkeep atomic.Pointer[upkeep.Upkeep] }
 
-// start begins the rounds and returns what ends them.
-func (r *rounds) start(ctx context.Context, o Options, database *sqlite.Store, deployments *engine.Service, instances *fleets) (stop func()) {
+// begin starts the rounds and returns what ends them.
+func (r *rounds) begin(ctx context.Context, o Options, kept *database, deployments *engine.Service, instances *fleets) (end func()) {
 	u := upkeep.New(upkeep.Config{
-		Store: database, Engine: deployments, Fleet: instances.over, Scaling: instances,
+		Store: kept, Engine: deployments, Fleet: instances.over, Scaling: instances,
 		Configs: func(ctx context.Context, account, name string) (deploy.Config, error) {
-			return api.ConfigOf(ctx, database, account, name)
+			return api.ConfigOf(ctx, kept, account, name)
 		},
 		NewID: func() string { return api.DeploymentID(identifiers{}) }, Clock: systemClock(o.Now), Log: o.Log.With("part", "upkeep"),
 	})
 	r.upkeep.Store(u)
 	u.Start(ctx)
-	return u.Stop
+	return func() {
+		r.upkeep.Store(nil)
+		u.Stop()
+	}
 }
 
 // wake asks for a round soon.

@@ -63,10 +63,9 @@ type Driver struct {
 	slots      chan struct{} // one for each command that runs
 	jobs       sync.WaitGroup
 	loop       sync.WaitGroup
-	stopping   sync.Once
-	cancel     context.CancelFunc // of the loop and of what it started; set by Start
 
 	mu       sync.Mutex         // guards what follows
+	cancel   context.CancelFunc // of the loop and of what it started; nil: it does not run
 	attempts map[string]attempt // by account and name of the instance
 	running  map[string]bool
 }
@@ -154,21 +153,26 @@ func (d *Driver) configured(g *group, c Configured) *group {
 	return g
 }
 
-// Start begins to keep the groups at their sizes. ctx bounds the start only; Stop ends the driver.
+// Start begins to keep the groups at their sizes. ctx bounds the start only; Stop ends it. It must not be called again before Stop has returned.
 func (d *Driver) Start(ctx context.Context, identities Identities) {
 	d.identities = identities
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	d.mu.Lock()
 	d.cancel = cancel
+	d.mu.Unlock()
 	d.loop.Go(func() { d.run(run) })
 }
 
-// Stop ends the loop and the commands that run, and waits for them; the instances go on. It may be called twice, and without a Start.
+// Stop ends the loop and the commands that run, and waits for them; the instances go on. It may be called twice, and without a Start. The driver may be
+// started again.
 func (d *Driver) Stop() {
-	d.stopping.Do(func() {
-		if d.cancel != nil {
-			d.cancel()
-		}
-	})
+	d.mu.Lock()
+	cancel := d.cancel
+	d.cancel = nil
+	d.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
 	d.loop.Wait()
 	d.jobs.Wait()
 }

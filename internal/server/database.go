@@ -1,0 +1,44 @@
+package server
+
+import (
+	"context"
+
+	"crossfade/internal/auth"
+	"crossfade/internal/store"
+	"crossfade/internal/store/sqlite"
+	"crossfade/internal/traffic/builtin"
+)
+
+// database is a store with all that a server keeps in it.
+type database struct {
+	store.Store
+	store.Fleets
+	keys          auth.KeyStore
+	registrations builtin.Registry
+	// sharing is what the store does for several servers; nil: no other server can be on it.
+	sharing sharing
+}
+
+// sharing is what several servers on one store need of it.
+type sharing interface {
+	store.Replicas
+	store.Secrets
+}
+
+// openDatabase opens the store of the configuration.
+func openDatabase(ctx context.Context, o Options) (*database, error) {
+	log := o.Log.With("part", "store")
+	s, err := sqlite.Open(ctx, o.Config.Data, log)
+	if err != nil {
+		return nil, err
+	}
+	return &database{Store: s, Fleets: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s)}, nil
+}
+
+// secrets is where what all servers share is kept; nil: this one is alone.
+func (d *database) secrets() store.Secrets {
+	if d.sharing == nil {
+		return nil
+	}
+	return d.sharing
+}

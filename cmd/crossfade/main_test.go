@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"crossfade/internal/awsjson/client"
+	"crossfade/internal/sigv4"
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +40,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "serve": serve, "stop": stop, "get": get, "await": await, "mode": mode,
+			"exits": exits, "serve": serve, "stop": stop, "get": get, "await": await, "mode": mode, "call": call,
 		},
 	})
 }
@@ -110,6 +113,18 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: stop, after serve")
 	}
 	c.(*served).end(ts)
+}
+
+// call calls an operation of the control API with the input as JSON; it must be answered with success.
+func call(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: call operation input")
+	}
+	c := client.Client{
+		Endpoint: ts.Getenv("ENDPOINT"), Region: "us-east-1", Service: "codedeploy", Target: "CodeDeploy_20141006", HTTP: http.DefaultClient, Now: time.Now, MaxAnswer: 1 << 20,
+		Credential: sigv4.Credential{AccessKeyID: ts.Getenv(rootKeyVariable), SecretAccessKey: ts.Getenv(rootSecretVariable)},
+	}
+	ts.Check(c.Call(context.Background(), args[0], json.RawMessage(args[1]), nil))
 }
 
 // get asks for a URL; the status must be the first argument, and what comes must match the third.

@@ -63,7 +63,7 @@ type parts struct {
 
 // assemble opens the data directory and makes all parts behind the endpoint.
 func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Metrics) error {
-	database, err := openDatabase(ctx, o)
+	database, err := o.open(ctx, o)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	HostSession time.Duration
 	// Now is the clock of signatures, resources and deployments; nil: the system's.
 	Now func() time.Time
+	// open opens the store; nil: the one of the configuration.
+	open func(context.Context, Options) (*database, error)
 }
 
 // Server is a running server.
@@ -82,6 +84,9 @@ const (
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.open == nil {
+		o.open = openDatabase
 	}
 	s := &Server{log: o.Log, config: o.Config, served: make(chan struct{}), failed: make(chan error, 1)}
 	defer func() {

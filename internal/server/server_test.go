@@ -381,7 +381,7 @@ func TestTheAuditLog(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if report, err := audit.Verify(bytes.NewReader(content)); err != nil || len(report.Problems) > 0 {
+	if report, err := audit.Verify(bytes.NewReader(content), nil); err != nil || len(report.Problems) > 0 {
 		t.Errorf("%+v %v", report, err)
 	}
 	for _, secret := range []string{testRoot.SecretAccessKey, host.SecretAccessKey, forged.SecretAccessKey} {

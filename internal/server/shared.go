@@ -45,6 +45,10 @@ func openKey(ctx context.Context, path, directory string, kept store.Secrets) (k
 	}
 	elsewhere := fmt.Errorf("the secrets in the store are sealed under the key file of the server that was the first on it: copy that file here as %s, with mode 0600", path)
 	if kept != nil {
+		// A database elsewhere has not made it.
+		if err := os.MkdirAll(directory, 0o700); err != nil {
+			return nil, shared{}, fmt.Errorf("make the data directory: %w", err)
+		}
 		_, inStore := kept.Secret(ctx, sharedKey)
 		if inStore != nil && !errors.Is(inStore, store.ErrNotFound) {
 			return nil, shared{}, inStore

@@ -45,8 +45,8 @@ func idle(ctx context.Context, at *Installation, o Options) (_ *Report, err erro
 	r.addTime("hosts registered in", registered)
 	r.add("hosts registered", float64(o.Hosts)/registered.Seconds(), "/s")
 	r.addUsage(first, last)
-	if empty != nil && last != nil {
-		r.add("server: resident memory for a host", float64(last.resident-empty.resident)/1024/float64(o.Hosts), "KiB")
+	if empty.server != nil && last.server != nil {
+		r.add("server: resident memory for a host", float64(last.server.resident-empty.server.resident)/1024/float64(o.Hosts), "KiB")
 	}
 	r.add("polls", float64(s.idle.count())/over.Seconds(), "/s")
 	r.add("polls that failed", float64(s.troubles.Load()), "")

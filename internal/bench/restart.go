@@ -65,8 +65,8 @@ func restart(ctx context.Context, at *Installation, o Options) (_ *Report, err e
 	took(good, ended)
 	r.add("deployments that did not succeed", float64(o.Deployments-good.count()), "")
 	r.add("polls that failed", float64(b.swarm.troubles.Load()), "")
-	if last != nil {
-		r.add("server: most resident memory", float64(last.peak)/mebi, "MiB")
+	if last.server != nil {
+		r.add("server: most resident memory", float64(last.server.peak)/mebi, "MiB")
 	}
 	r.addMeters(0, each, whole)
 	return r, nil

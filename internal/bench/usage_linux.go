@@ -39,7 +39,6 @@ func readUsage(pid int) (*usage, error) {
 	if err != nil {
 		return u, nil //nolint:nilerr // see above
 	}
-	u.files = len(files)
 	for _, f := range files {
 		if to, err := os.Readlink(filepath.Join(dir, "fd", f.Name())); err == nil && strings.HasPrefix(to, "socket:") {
 			u.connections++

@@ -69,6 +69,9 @@ func (c Config) check() *problem {
 	if p := c.Identity.check(c.Account); p != nil {
 		return p
 	}
+	if p := c.Retention.check(); p != nil {
+		return p
+	}
 	return c.checkTransport()
 }
 

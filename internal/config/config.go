@@ -33,6 +33,7 @@ type Config struct {
 	Notifications     Notifications `koanf:"notifications"`
 	Fleets            []Fleet       `koanf:"fleets"`
 	Identity          Identity      `koanf:"identity"`
+	Retention         Retention     `koanf:"retention"`
 	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
 }
 
@@ -127,6 +128,6 @@ func Default() Config {
 		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
 		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 20 * time.Second}, ShutdownTimeout: 30 * time.Second,
 		Limits: defaultLimits(), Audit: Audit{MaxMegabytes: 64, Keep: 32},
-		Revisions: Revisions{GitHub: GitHub{Kind: "github", Timeout: 10 * time.Minute}},
+		Revisions: Revisions{GitHub: GitHub{Kind: "github", Timeout: 10 * time.Minute}}, Retention: defaultRetention(),
 	}
 }

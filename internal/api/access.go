@@ -206,7 +206,7 @@ func (s *Service) groupsOf(ctx context.Context, ids ...*string) ([]string, error
 	var out []string
 	for _, id := range ids {
 		// A batch that is too long, or ids that are none, are refused afterwards without being looked up.
-		if !deploymentIDPattern.MatchString(value(id)) || len(out) >= 25 {
+		if !deploymentIDPattern().MatchString(value(id)) || len(out) >= 25 {
 			continue
 		}
 		d, err := s.cfg.Store.Deployment(ctx, s.account(ctx), *id)

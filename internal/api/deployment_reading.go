@@ -35,7 +35,7 @@ func (s *Service) BatchGetDeployments(ctx context.Context, in *control.BatchGetD
 	p := s.check("BatchGetDeployments", in)
 	p.atMost(control.BatchLimitExceededException, "deploymentIds", len(in.DeploymentIds), 25)
 	for i, id := range in.DeploymentIds {
-		if !deploymentIDPattern.MatchString(id) {
+		if !deploymentIDPattern().MatchString(id) {
 			p.add(control.InvalidDeploymentIdException, "deploymentIds[%d] %s is not a deployment id: it is d- and nine of A-Z and 0-9.", i, quote(id))
 		}
 	}

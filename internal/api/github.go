@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 
 	"crossfade/internal/store"
 	"crossfade/internal/wire"
@@ -26,7 +27,7 @@ func GitHubTokenOwner(account, name string) string { return account + "/" + name
 const GitHubAccountTokenLimitExceeded wire.Code = "GitHubAccountTokenLimitExceededException"
 
 // githubTokenPattern is what a token may consist of: it goes into a header.
-var githubTokenPattern = regexp.MustCompile(`^[\x21-\x7e]{1,1000}$`)
+var githubTokenPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\x21-\x7e]{1,1000}$`) })
 
 // AddGitHubAccountToken keeps a token of the caller's account under a name, sealed, in place of the one that had the name. It is not an operation
 // of CodeDeploy, where tokens come about on a web page; the operator's service offers it. Its refusals are *wire.Error.
@@ -34,7 +35,7 @@ func (s *Service) AddGitHubAccountToken(ctx context.Context, name, token string)
 	p := &problems{}
 	p.require(control.GitHubAccountTokenNameRequiredException, "tokenName", &name)
 	p.name(control.InvalidGitHubAccountTokenNameException, "tokenName", &name)
-	if !githubTokenPattern.MatchString(token) {
+	if !githubTokenPattern().MatchString(token) {
 		// The token is a secret, so it is not quoted.
 		p.add(control.InvalidGitHubAccountTokenException, "The token is not one of GitHub's: it is 1 to 1000 visible ASCII characters on one line.")
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 	"unicode/utf8"
 
 	"crossfade/internal/deploy"
@@ -153,10 +154,12 @@ func (m groupMembers) choose(s *deploy.Selection, next deploy.Selection) {
 	}
 }
 
-var rolePattern = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}$`)
+var rolePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:role/[\x21-\x7e]{1,512}$`)
+})
 
 func (p *problems) role(arn *string) {
-	if value(arn) != "" && !rolePattern.MatchString(*arn) {
+	if value(arn) != "" && !rolePattern().MatchString(*arn) {
 		p.add(control.InvalidRoleException, "serviceRoleArn %s is not the ARN of a role, as in arn:aws:iam::123456789012:role/CodeDeploy.", quote(*arn))
 	} else if arn != nil && *arn == "" {
 		p.add(control.InvalidRoleException, "serviceRoleArn is empty; leave it out or give the ARN of a role.")

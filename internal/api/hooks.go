@@ -3,13 +3,14 @@ package api
 import (
 	"context"
 	"regexp"
+	"sync"
 
 	"crossfade/internal/wire"
 	"crossfade/internal/wire/control"
 )
 
 // hookExecutionIDPattern is the form of the ids that hooks are given: text that is safe in a URL or in base64.
-var hookExecutionIDPattern = regexp.MustCompile(`^[A-Za-z0-9_.=+/-]{1,1000}$`)
+var hookExecutionIDPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.=+/-]{1,1000}$`) })
 
 // PutLifecycleEventHookExecutionStatus implements control.Service. Hooks that report a status are those of Lambda and ECS deployments; a Server
 // deployment's are scripts, whose result its agent brings.
@@ -19,7 +20,7 @@ func (s *Service) PutLifecycleEventHookExecutionStatus(ctx context.Context, in *
 	switch id := value(in.LifecycleEventHookExecutionId); {
 	case id == "":
 		p.add(control.InvalidLifecycleEventHookExecutionIdException, "lifecycleEventHookExecutionId is required.")
-	case !hookExecutionIDPattern.MatchString(id):
+	case !hookExecutionIDPattern().MatchString(id):
 		p.add(control.InvalidLifecycleEventHookExecutionIdException, "lifecycleEventHookExecutionId %s is not one that a hook is given.", quote(id))
 	}
 	if st := value(in.Status); st != control.LifecycleEventStatusSucceeded && st != control.LifecycleEventStatusFailed {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"crossfade/internal/deploy"
@@ -20,10 +21,14 @@ const (
 )
 
 var (
-	ec2IDPattern      = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
-	ec2ARNPattern     = regexp.MustCompile(`^arn:[a-z-]+:ec2:[a-z0-9-]+:[0-9]{12}:instance/i-[0-9a-f]{8,17}$`)
-	userARNPattern    = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:user/[\x21-\x7e]{1,512}$`)
-	sessionARNPattern = regexp.MustCompile(`^arn:[a-z-]+:sts::[0-9]{12}:assumed-role/[\x21-\x2e\x30-\x7e]{1,64}/[\x21-\x2e\x30-\x7e]{2,64}$`)
+	ec2IDPattern   = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+	ec2ARNPattern  = regexp.MustCompile(`^arn:[a-z-]+:ec2:[a-z0-9-]+:[0-9]{12}:instance/i-[0-9a-f]{8,17}$`)
+	userARNPattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:user/[\x21-\x7e]{1,512}$`)
+	})
+	sessionARNPattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:[a-z-]+:sts::[0-9]{12}:assumed-role/[\x21-\x2e\x30-\x7e]{1,64}/[\x21-\x2e\x30-\x7e]{2,64}$`)
+	})
 )
 
 // instanceNames notes bad names of on-premises instances. The form of an EC2 id is reserved.
@@ -59,9 +64,9 @@ func (s *Service) RegisterOnPremisesInstance(ctx context.Context, in *control.Re
 		p.add(control.MultipleIamArnsProvidedException, "iamUserArn and iamSessionArn are both given; give the one that the instance's agent signs with.")
 	case user == "" && session == "":
 		p.add(control.IamArnRequiredException, "iamUserArn or iamSessionArn is required.")
-	case user != "" && !userARNPattern.MatchString(user):
+	case user != "" && !userARNPattern().MatchString(user):
 		p.add(control.InvalidIamUserArnException, "iamUserArn %s is not the ARN of a user, as in arn:aws:iam::123456789012:user/web-1.", quote(user))
-	case session != "" && !sessionARNPattern.MatchString(session):
+	case session != "" && !sessionARNPattern().MatchString(session):
 		p.add(control.InvalidIamSessionArnException, "iamSessionArn %s is not the ARN of a session, as in arn:aws:sts::123456789012:assumed-role/Hosts/web-1.", quote(session))
 	// A host identity is one instance's in the whole store, so an account that could register another's would keep that one's host out.
 	case user != "" && accountOf(user) != account:

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"regexp"
+	"sync"
 	"unicode/utf8"
 
 	"crossfade/internal/wire"
@@ -136,11 +137,11 @@ func (p *problems) require(code wire.Code, member string, v *string) {
 	}
 }
 
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9._+=,@-]{1,100}$`)
+var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._+=,@-]{1,100}$`) })
 
 // name notes a name that is there and has a form that names may not have.
 func (p *problems) name(code wire.Code, member string, v *string) {
-	if value(v) != "" && !namePattern.MatchString(*v) {
+	if value(v) != "" && !namePattern().MatchString(*v) {
 		p.add(code, "%s %s is not a valid name: use 1 to 100 letters, digits and the characters . _ + = , @ -", member, quote(*v))
 	}
 }
@@ -148,7 +149,7 @@ func (p *problems) name(code wire.Code, member string, v *string) {
 // names checks each name of a list; an empty one is invalid.
 func (p *problems) names(code wire.Code, member string, list []string) {
 	for i, n := range list {
-		if !namePattern.MatchString(n) {
+		if !namePattern().MatchString(n) {
 			p.add(code, "%s[%d] %s is not a valid name: use 1 to 100 letters, digits and the characters . _ + = , @ -", member, i, quote(n))
 		}
 	}
@@ -169,12 +170,12 @@ func (p *problems) description(v *string) {
 	}
 }
 
-var deploymentIDPattern = regexp.MustCompile(`^d-[A-Z0-9]{9}$`)
+var deploymentIDPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^d-[A-Z0-9]{9}$`) })
 
 // deploymentID notes a missing or malformed id. The model does not call the member required everywhere, the API does.
 func (p *problems) deploymentID(v *string) {
 	p.require(control.DeploymentIdRequiredException, "deploymentId", v)
-	if value(v) != "" && !deploymentIDPattern.MatchString(*v) {
+	if value(v) != "" && !deploymentIDPattern().MatchString(*v) {
 		p.add(control.InvalidDeploymentIdException, "deploymentId %s is not a deployment id: it is d- and nine of A-Z and 0-9, as in d-75I7MBT7C.", quote(*v))
 	}
 }

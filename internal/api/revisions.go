@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
@@ -128,7 +129,7 @@ func (s *Service) BatchGetApplicationRevisions(ctx context.Context, in *control.
 	return out, nil
 }
 
-var bucketPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`)
+var bucketPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`) })
 
 // ListApplicationRevisions implements control.Service.
 func (s *Service) ListApplicationRevisions(ctx context.Context, in *control.ListApplicationRevisionsInput) (*control.ListApplicationRevisionsOutput, error) {
@@ -141,7 +142,7 @@ func (s *Service) ListApplicationRevisions(ctx context.Context, in *control.List
 	if prefix != "" && bucket == "" {
 		p.add(control.BucketNameFilterRequiredException, "s3KeyPrefix is given without s3Bucket.")
 	}
-	if bucket != "" && !bucketPattern.MatchString(bucket) {
+	if bucket != "" && !bucketPattern().MatchString(bucket) {
 		p.add(control.InvalidBucketNameFilterException, "s3Bucket %s is not the name of a bucket.", quote(bucket))
 	}
 	if len(prefix) > maxKey {

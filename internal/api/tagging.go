@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"strings"
+	"sync"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
@@ -18,14 +19,16 @@ import (
 type resource struct{ application, group, config string }
 
 // Both : and / are accepted after the type of a resource.
-var resourcePattern = regexp.MustCompile(`^arn:[a-z-]+:([a-z0-9-]+):([a-z0-9-]*):([0-9]*):([a-z]+)[:/](.+)$`)
+var resourcePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-z-]+:([a-z0-9-]+):([a-z0-9-]*):([0-9]*):([a-z]+)[:/](.+)$`)
+})
 
 // resource notes an ARN that is none, of another place, or of something that has no tags.
 func (s *Service) resource(ctx context.Context, p *problems, arn *string) resource {
 	if value(arn) == "" {
 		return resource{}
 	}
-	m := resourcePattern.FindStringSubmatch(*arn)
+	m := resourcePattern().FindStringSubmatch(*arn)
 	if m == nil {
 		p.add(control.InvalidArnException, "ResourceArn %s is not an ARN.", quote(*arn))
 		return resource{}
@@ -37,11 +40,11 @@ func (s *Service) resource(ctx context.Context, p *problems, arn *string) resour
 		p.add(control.ArnNotSupportedException, "ResourceArn %s belongs to another service.", quote(*arn))
 	case region != s.cfg.Region || account != s.account(ctx):
 		p.add(control.InvalidArnException, "ResourceArn %s is not of this account and region.", quote(*arn))
-	case kind == "application" && !isGroup && namePattern.MatchString(application):
+	case kind == "application" && !isGroup && namePattern().MatchString(application):
 		return resource{application: application}
-	case kind == "deploymentgroup" && isGroup && namePattern.MatchString(application) && namePattern.MatchString(group):
+	case kind == "deploymentgroup" && isGroup && namePattern().MatchString(application) && namePattern().MatchString(group):
 		return resource{application: application, group: group}
-	case kind == "deploymentconfig" && namePattern.MatchString(name):
+	case kind == "deploymentconfig" && namePattern().MatchString(name):
 		return resource{config: name}
 	case kind == "application" || kind == "deploymentgroup" || kind == "deploymentconfig":
 		p.add(control.InvalidArnException, "ResourceArn %s does not name an application, a deployment group or a deployment config.", quote(*arn))

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
@@ -111,14 +112,16 @@ func (s *Service) listTargets(ctx context.Context, operation, id string, f store
 }
 
 // A target is named by the instance's name or id, or by its ARN: instance/<name>_<suffix> on premises, instance/<id> in EC2.
-var targetARNPattern = regexp.MustCompile(`^arn:[a-z-]+:(codedeploy|ec2):[a-z0-9-]*:[0-9]*:instance/([A-Za-z0-9._+=,@-]{1,120})$`)
+var targetARNPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-z-]+:(codedeploy|ec2):[a-z0-9-]*:[0-9]*:instance/([A-Za-z0-9._+=,@-]{1,120})$`)
+})
 
 // targetName returns the name in what a caller calls a target, or false when it has no such form.
 func targetName(given string) (string, bool) {
-	if namePattern.MatchString(given) {
+	if namePattern().MatchString(given) {
 		return given, true
 	}
-	m := targetARNPattern.FindStringSubmatch(given)
+	m := targetARNPattern().FindStringSubmatch(given)
 	if m == nil {
 		return "", false
 	}
@@ -150,7 +153,9 @@ func (s *Service) readTarget(ctx context.Context, d deploy.Deployment, given str
 }
 
 // What has the form of an on-premises instance's ARN but for the name in it has a malformed name.
-var onPremisesARNPattern = regexp.MustCompile(`^arn:[a-z-]+:codedeploy:[a-z0-9-]*:[0-9]*:instance/`)
+var onPremisesARNPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:[a-z-]+:codedeploy:[a-z0-9-]*:[0-9]*:instance/`)
+})
 
 // GetDeploymentTarget implements control.Service.
 func (s *Service) GetDeploymentTarget(ctx context.Context, in *control.GetDeploymentTargetInput) (*control.GetDeploymentTargetOutput, error) {
@@ -159,7 +164,7 @@ func (s *Service) GetDeploymentTarget(ctx context.Context, in *control.GetDeploy
 	switch id := value(in.TargetId); {
 	case id == "":
 		// missing, which the model says
-	case onPremisesARNPattern.MatchString(id):
+	case onPremisesARNPattern().MatchString(id):
 		p.target(control.InvalidInstanceNameException, "targetId", id)
 	default:
 		p.target(control.InvalidDeploymentTargetIdException, "targetId", id)

@@ -3,12 +3,15 @@ package appspec
 import (
 	"regexp"
 	"strconv"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // definition is the ARN of a task definition, with or without its revision.
-var definition = regexp.MustCompile(`^arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:task-definition/[A-Za-z0-9_-]{1,255}(:[1-9]\d*)?$`)
+var definition = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:task-definition/[A-Za-z0-9_-]{1,255}(:[1-9]\d*)?$`)
+})
 
 func (r resources) service(n *yaml.Node) {
 	const what = "the service's Properties"
@@ -21,7 +24,7 @@ func (r resources) service(n *yaml.Node) {
 		case !ok:
 		case value == "<TASK_DEFINITION>":
 			r.advise(v, "deploy it with a pipeline that does, or write the ARN", "TaskDefinition is a placeholder that a pipeline replaces")
-		case !definition.MatchString(value):
+		case !definition().MatchString(value):
 			r.advise(v, "write it as arn:aws:ecs:REGION:ACCOUNT:task-definition/FAMILY:REVISION", "TaskDefinition is %s, not the ARN of a task definition", quote(value))
 		}
 	}

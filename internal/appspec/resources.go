@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -191,7 +192,9 @@ func (r resources) function(n *yaml.Node) {
 }
 
 // function is a Lambda function's name or ARN, with or without a version.
-var function = regexp.MustCompile(`^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[A-Za-z0-9_-]{1,140}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?$`)
+var function = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:\d{12}:function:)?[A-Za-z0-9_-]{1,140}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?$`)
+})
 
 func (r resources) hooks(n *yaml.Node) {
 	items, err := r.sequence(n, "Hooks")
@@ -217,7 +220,7 @@ func (r resources) hooks(n *yaml.Node) {
 				r.report(r.problem(e.key, "keep one of them", "Hooks has %s twice, first in line %d", e.name, line))
 			}
 			first[e.name] = e.key.Line
-			if value, ok := r.word(e.value, e.name); ok && !function.MatchString(value) {
+			if value, ok := r.word(e.value, e.name); ok && !function().MatchString(value) {
 				r.report(r.problem(e.value, "write the function's name or ARN", "the hook %s is %s, not a Lambda function", e.name, kindOf(e.value)))
 			}
 		}

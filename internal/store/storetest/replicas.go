@@ -28,6 +28,9 @@ var replicaTests = []struct {
 	{"the times of shared batches", sharedTimes},
 	{"shards", shards},
 	{"secrets", secrets},
+	{"wishes for proxies", proxyWishes},
+	{"wishes for proxies at once", proxyWishRaces},
+	{"reports of proxies", proxyReports},
 }
 
 // replicasOf is the store as replicas use it.

@@ -78,9 +78,13 @@ func (s *Store) CreateBucket(account, name string) (err error) {
 	if err := CheckBucketName(name); err != nil {
 		return err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if b, err := s.Bucket(name); err == nil {
+	done, err := s.write()
+	if err != nil {
+		return err
+	}
+	var changed []change
+	defer func() { err = errors.Join(err, done(changed...)) }()
+	if b, err := s.bucketNow(name); err == nil {
 		if b.Account == account {
 			return refuse(BucketOwned, "The bucket exists already, and it is yours.")
 		}
@@ -106,6 +110,7 @@ func (s *Store) CreateBucket(account, name string) (err error) {
 	s.mu.Lock()
 	s.buckets[name] = &bucket{Bucket: b, objects: map[string]entry{}}
 	s.mu.Unlock()
+	changed = append(changed, change{Bucket: name})
 	return syncDir(s.bucketDir(""))
 }
 
@@ -121,8 +126,19 @@ func (s *Store) EnsureBucket(account, name string) error {
 
 // DeleteBucket takes an empty bucket away, durably. Uploads that are not complete don't keep it.
 func (s *Store) DeleteBucket(name string) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	if err := s.deleteBucket(name); err != nil {
+		return err
+	}
+	return s.dropUploads(func(u *upload) bool { return u.Bucket == name })
+}
+
+func (s *Store) deleteBucket(name string) (err error) {
+	done, err := s.write()
+	if err != nil {
+		return err
+	}
+	var changed []change
+	defer func() { err = errors.Join(err, done(changed...)) }()
 	s.mu.RLock()
 	b, err := s.bucket(name)
 	full := err == nil && len(b.keys) > 0
@@ -136,7 +152,8 @@ func (s *Store) DeleteBucket(name string) error {
 	if err := s.discard(s.bucketDir(name), func() { delete(s.buckets, name) }); err != nil {
 		return err
 	}
-	return s.dropUploads(func(u *upload) bool { return u.Bucket == name })
+	changed = append(changed, change{Bucket: name})
+	return nil
 }
 
 // discard takes a directory away at once and durably; forget runs when it is gone by name, under mu.
@@ -145,7 +162,11 @@ func (s *Store) discard(dir string, forget func()) error {
 	if err != nil {
 		return diskError("delete "+filepath.Base(dir), err)
 	}
-	if err := os.Rename(dir, filepath.Join(away, "x")); err != nil {
+	err = os.Rename(dir, filepath.Join(away, "x"))
+	if s.o.Shared && errors.Is(err, fs.ErrNotExist) {
+		err = nil // another server was faster
+	}
+	if err != nil {
 		return errors.Join(diskError("delete "+filepath.Base(dir), err), os.RemoveAll(away))
 	}
 	s.mu.Lock()
@@ -156,6 +177,13 @@ func (s *Store) discard(dir string, forget func()) error {
 
 // Bucket looks at a bucket.
 func (s *Store) Bucket(name string) (Bucket, error) {
+	if err := s.catchUp(); err != nil {
+		return Bucket{}, err
+	}
+	return s.bucketNow(name)
+}
+
+func (s *Store) bucketNow(name string) (Bucket, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	b, err := s.bucket(name)
@@ -167,6 +195,9 @@ func (s *Store) Bucket(name string) (Bucket, error) {
 
 // Buckets are an account's buckets, by name.
 func (s *Store) Buckets(account string) []Bucket {
+	if err := s.catchUp(); err != nil {
+		s.o.Log.Warn("buckets of other servers may be missing from the list", "error", err)
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var out []Bucket

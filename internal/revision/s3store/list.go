@@ -37,6 +37,9 @@ type Listing struct {
 
 // List lists a page of a bucket.
 func (s *Store) List(bucketName string, q ListQuery) (Listing, error) {
+	if err := s.catchUp(); err != nil {
+		return Listing{}, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	b, err := s.bucket(bucketName)

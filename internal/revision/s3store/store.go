@@ -29,6 +29,8 @@ type Options struct {
 	MaxObject int64
 	// KeepFree is how many bytes of the disk uploads leave alone; zero: DefaultKeepFree.
 	KeepFree int64
+	// Shared says that other processes, also of other machines, have the directory open as well, on a file system whose locks they share.
+	Shared bool
 	// Free tells how many bytes the disk of a directory has left; nil: asks the system.
 	Free func(dir string) (int64, error)
 }
@@ -42,6 +44,7 @@ const (
 // Store is an open store.
 type Store struct {
 	o        Options
+	others   others
 	reserved atomic.Int64 // bytes that uploads under way may still write
 
 	// writing orders the changes of names on disk. Taken before mu and never while mu is held; readers of the index don't wait for the disk.
@@ -67,18 +70,22 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{o: o, buckets: map[string]*bucket{}, uploads: map[string]*upload{}}
 	// What is in tmp has no name yet, or none any more.
-	if err := os.RemoveAll(s.tmp()); err != nil {
-		return nil, fmt.Errorf("empty the revision store's tmp: %w", err)
+	if err := s.openTmp(); err != nil {
+		return nil, err
 	}
 	for _, dir := range []string{s.tmp(), s.bucketDir(""), s.uploadDir("")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the revision store's directory: %w", err)
 		}
 	}
-	if err := s.loadBuckets(); err != nil {
+	if err := s.skip(); err != nil {
 		return nil, err
 	}
-	if err := s.loadUploads(); err != nil {
+	done, err := s.write()
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.loadBuckets(), s.loadUploads(), done()); err != nil {
 		return nil, err
 	}
 	return s, s.dropOldUploads()
@@ -120,7 +127,7 @@ func (s *Store) Put(ctx context.Context, bucketName, key string, headers map[str
 		return Object{}, err
 	}
 	// Before the body is read, so that one in vain is not; again when it is there.
-	if err := s.mayPut(bucketName, key, when); err != nil {
+	if err := errors.Join(s.catchUp(), s.mayPut(bucketName, key, when)); err != nil {
 		return Object{}, err
 	}
 	st, err := s.stage(ctx, c, Object{Key: key, Headers: headers, Modified: s.o.Now().UTC()})
@@ -141,9 +148,13 @@ func (s *Store) mayPut(bucketName, key string, when Condition) error {
 }
 
 // commit gives a staged object its name.
-func (s *Store) commit(st staged, bucketName string, when Condition) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+func (s *Store) commit(st staged, bucketName string, when Condition) (err error) {
+	done, err := s.write()
+	if err != nil {
+		return errors.Join(err, remove(st.path))
+	}
+	var changed []change
+	defer func() { err = errors.Join(err, done(changed...)) }()
 	o := st.object
 	if err := s.mayPut(bucketName, o.Key, when); err != nil {
 		return errors.Join(err, remove(st.path))
@@ -154,12 +165,13 @@ func (s *Store) commit(st staged, bucketName string, when Condition) error {
 	s.mu.Lock()
 	s.buckets[bucketName].put(o)
 	s.mu.Unlock()
+	changed = append(changed, change{Bucket: bucketName, Object: fileName(o.Key), Key: o.Key})
 	return syncDir(s.objectsDir(bucketName))
 }
 
 // Get opens an object.
 func (s *Store) Get(bucketName, key string) (*Reader, error) {
-	if err := checkKey(key); err != nil {
+	if err := errors.Join(checkKey(key), s.catchUp()); err != nil {
 		return nil, err
 	}
 	s.mu.RLock()
@@ -179,9 +191,13 @@ func (s *Store) Get(bucketName, key string) (*Reader, error) {
 }
 
 // Delete takes an object away, durably. One that is not there is no error.
-func (s *Store) Delete(bucketName, key string) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+func (s *Store) Delete(bucketName, key string) (err error) {
+	done, err := s.write()
+	if err != nil {
+		return err
+	}
+	var changed []change
+	defer func() { err = errors.Join(err, done(changed...)) }()
 	s.mu.RLock()
 	b, err := s.bucket(bucketName)
 	there := false
@@ -198,6 +214,7 @@ func (s *Store) Delete(bucketName, key string) error {
 	s.mu.Lock()
 	b.delete(key)
 	s.mu.Unlock()
+	changed = append(changed, change{Bucket: bucketName, Object: fileName(key), Key: key})
 	return syncDir(s.objectsDir(bucketName))
 }
 

@@ -73,9 +73,13 @@ func (s *Store) CreateUpload(u Upload) (_ Upload, err error) {
 	if err := s.dropOldUploads(); err != nil {
 		return Upload{}, err
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if _, err := s.Bucket(u.Bucket); err != nil {
+	done, err := s.write()
+	if err != nil {
+		return Upload{}, err
+	}
+	var changed []change
+	defer func() { err = errors.Join(err, done(changed...)) }()
+	if _, err := s.bucketNow(u.Bucket); err != nil {
 		return Upload{}, err
 	}
 	u.ID, u.Initiated = s.o.NewID(), s.o.Now().UTC()
@@ -97,6 +101,7 @@ func (s *Store) CreateUpload(u Upload) (_ Upload, err error) {
 	s.mu.Lock()
 	s.uploads[u.ID] = &upload{Upload: u}
 	s.mu.Unlock()
+	changed = append(changed, change{Upload: u.ID})
 	return u, syncDir(s.uploadDir(""))
 }
 
@@ -110,6 +115,9 @@ func (s *Store) Upload(bucketName, key, id string) (Upload, error) {
 }
 
 func (s *Store) upload(bucketName, key, id string) (*upload, error) {
+	if err := s.catchUp(); err != nil {
+		return nil, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if _, err := s.bucket(bucketName); err != nil {
@@ -152,6 +160,9 @@ func (s *Store) PutPart(ctx context.Context, bucketName, key, id string, number 
 		return Part{}, errors.Join(errNoUpload(), remove(st.path))
 	}
 	if err := os.Rename(st.path, s.partPath(id, number)); err != nil {
+		if s.o.Shared && errors.Is(err, fs.ErrNotExist) {
+			return Part{}, errors.Join(errNoUpload(), remove(st.path)) // it ended at another server
+		}
 		return Part{}, errors.Join(diskError("name a part", err), remove(st.path))
 	}
 	return Part{Number: number, Object: st.object}, syncDir(s.uploadDir(id))
@@ -169,6 +180,9 @@ func (s *Store) Parts(bucketName, key, id string) ([]Part, error) {
 		return nil, errNoUpload()
 	}
 	files, err := os.ReadDir(s.uploadDir(id))
+	if s.o.Shared && errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoUpload() // it ended at another server
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read upload %s: %w", id, err)
 	}
@@ -318,14 +332,24 @@ func (s *Store) AbortUpload(bucketName, key, id string) error {
 	return s.end(u)
 }
 
-// end takes an upload away. The caller holds u.mu.
+// end takes an upload away. The caller holds u.mu, and not writing.
 func (s *Store) end(u *upload) error {
 	u.ended = true
-	return s.discard(s.uploadDir(u.ID), func() { delete(s.uploads, u.ID) })
+	if err := s.discard(s.uploadDir(u.ID), func() { delete(s.uploads, u.ID) }); err != nil || !s.o.Shared {
+		return err
+	}
+	done, err := s.write()
+	if err != nil {
+		return err
+	}
+	return done(change{Upload: u.ID})
 }
 
 // Uploads are the uploads to a bucket that have not ended, by key and then by age.
 func (s *Store) Uploads(bucketName string) ([]Upload, error) {
+	if err := s.catchUp(); err != nil {
+		return nil, err
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if _, err := s.bucket(bucketName); err != nil {

@@ -69,6 +69,9 @@ type Agents struct {
 type Revisions struct {
 	// Buckets are made in the built-in store at start, unless they are there.
 	Buckets []string `koanf:"buckets"`
+	// Directory is where the built-in store keeps bundles, when several servers share it: on a file system whose locks they share. Empty: in
+	// the data directory, this server's alone.
+	Directory string `koanf:"directory"`
 	// External are buckets of other S3 endpoints. Agents read them here, under their own names, and nobody writes them here.
 	External []ExternalBuckets `koanf:"external"`
 	GitHub   GitHub            `koanf:"github"`

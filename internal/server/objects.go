@@ -1,10 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 
 	"crossfade/internal/auth"
 	"crossfade/internal/edge"
@@ -12,9 +14,10 @@ import (
 	"crossfade/internal/revision/s3store/s3api"
 )
 
-// openBundles opens the revision store in a directory and makes the configured buckets.
-func openBundles(o Options, directory string, log *slog.Logger) (*s3store.Store, error) {
-	store, err := s3store.Open(s3store.Options{Dir: directory, Log: log, Now: o.Now, NewID: identifiers{}.UUID})
+// openBundles opens the revision store, in the directory that servers share or in this one's own, and makes the configured buckets.
+func openBundles(o Options, log *slog.Logger) (*s3store.Store, error) {
+	shared := o.Config.Revisions.Directory
+	store, err := s3store.Open(s3store.Options{Dir: cmp.Or(shared, filepath.Join(o.Config.Data, objectDirectory)), Shared: shared != "", Log: log, Now: o.Now, NewID: identifiers{}.UUID})
 	if err != nil {
 		return nil, fmt.Errorf("open the revision store: %w", err)
 	}

@@ -48,11 +48,12 @@ func sharedStore(t *testing.T) func(context.Context, Options) (*database, error)
 func TestServersShareAStore(t *testing.T) {
 	t.Parallel()
 	open := sharedStore(t)
+	bundles := t.TempDir()
 	first := options(t)
-	first.open = open
+	first.open, first.Config.Revisions.Directory = open, bundles
 	a := start(t, first)
 	second := options(t)
-	second.open = open
+	second.open, second.Config.Revisions.Directory = open, bundles
 	key, err := os.ReadFile(filepath.Join(first.Config.Data, keyFile))
 	if err != nil {
 		t.Fatal(err)
@@ -75,12 +76,18 @@ func TestServersShareAStore(t *testing.T) {
 		if status, body := page(t, s, "/readyz"); status != http.StatusOK {
 			t.Errorf("/readyz answers %d %s", status, body)
 		}
-		_, err := s3.NewFromConfig(sdk(s, testRoot), func(o *s3.Options) { o.UsePathStyle = true }).PutObject(t.Context(), &s3.PutObjectInput{
-			Bucket: aws.String("releases"), Key: aws.String("shop.zip"), Body: strings.NewReader("not looked at"),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	}
+	_, err = s3.NewFromConfig(sdk(a, testRoot), func(o *s3.Options) { o.UsePathStyle = true }).PutObject(t.Context(), &s3.PutObjectInput{
+		Bucket: aws.String("releases"), Key: aws.String("shop.zip"), Body: strings.NewReader("not looked at"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s3.NewFromConfig(sdk(b, testRoot), func(o *s3.Options) { o.UsePathStyle = true }).HeadObject(t.Context(), &s3.HeadObjectInput{
+		Bucket: aws.String("releases"), Key: aws.String("shop.zip"),
+	})
+	if err != nil {
+		t.Errorf("a bundle that came to the other server: %v", err)
 	}
 	host := addHost(t, a)
 	agentOf := func(s *Server) *control.Client {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"crossfade/internal/api"
 	"crossfade/internal/auth"
@@ -26,7 +25,7 @@ type revisions struct {
 // downloads commits, before their deployments begin.
 func openRevisions(ctx context.Context, o Options, tokens store.GitHubTokens, sealer *auth.Sealer) (revisions, error) {
 	log := o.Log.With("part", "revisions")
-	bundles, err := openBundles(o, filepath.Join(o.Config.Data, objectDirectory), log)
+	bundles, err := openBundles(o, log)
 	if err != nil {
 		return revisions{}, err
 	}

@@ -26,7 +26,7 @@ func TestHistories(t *testing.T) {
 // TestReplicas holds them with three servers on one store, which die, stall and are stopped, and whose clocks differ.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	run(t, *histories/20, func(n uint64) sim.Options {
+	run(t, *histories/50, func(n uint64) sim.Options {
 		o := options(n)
 		o.Replicas = 3
 		return o

@@ -64,11 +64,12 @@ func TestContract(t *testing.T) {
 
 // bad reports whether a step of a plan costs more than what it finds.
 func bad(query, step string) bool {
-	if strings.Contains(query, "FROM effect ORDER BY") || strings.Contains(query, "FROM effect WHERE (CAST") || strings.Contains(query, "FROM registration ORDER BY") {
-		return false // a start reads all, and so does whoever gets a shard
+	if strings.Contains(query, "FROM effect ORDER BY") || strings.Contains(query, "FROM effect WHERE (CAST") || strings.Contains(query, "FROM registration ORDER BY") ||
+		query == "SELECT coalesce(sum(head + tail), 0) FROM event_log" {
+		return false // a start reads all, and so does whoever gets a shard, or adds up the logs
 	}
 	// Scans of a subquery and of a constant row are no scans of a table.
-	scan := strings.HasPrefix(step, "SCAN") && !strings.HasPrefix(step, "SCAN (") && !strings.HasPrefix(step, "SCAN CONSTANT")
+	scan := strings.HasPrefix(step, "SCAN") && !strings.HasPrefix(step, "SCAN (") && step != "SCAN oldest" && !strings.HasPrefix(step, "SCAN CONSTANT")
 	return scan || strings.Contains(step, "TEMP B-TREE")
 }
 

@@ -83,6 +83,12 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 			c.test(t, open(t))
 		})
 	}
+	for _, c := range retentionTests {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.test(t, open(t))
+		})
+	}
 	t.Run("transitions", func(t *testing.T) {
 		RunTransitions(t, func(t *testing.T) (store.Deployments, func(deploy.Group)) {
 			s := open(t)

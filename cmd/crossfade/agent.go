@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"crossfade/internal/agent"
+	"crossfade/internal/agent/footprint"
 	"crossfade/internal/agent/identity"
 	"crossfade/internal/config"
 	"crossfade/internal/envelope"
@@ -66,6 +67,11 @@ The agent of a host that has enrolled (crossfade agent enroll) takes everything 
 			abort, stop := abortOnSecondSignal()
 			defer stop()
 			options.Abort = abort
+			options.Idle = func() {
+				if err := footprint.Shrink(); err != nil {
+					options.Log.Debug("an idle agent keeps more memory than it needs", "error", err)
+				}
+			}
 			err = agent.Run(c.Context(), options)
 			if errors.Is(err, agent.ErrAborted) {
 				return errInterrupted

@@ -34,6 +34,7 @@ type agent struct {
 	pollInterval time.Duration
 	now          func() time.Time
 	refreshKeys  func() // called when the server refuses a signature
+	idle         func() // nil: nobody wants to know
 
 	specs    specifications
 	commands *registry
@@ -98,7 +99,7 @@ func newAgent(o Options) (*agent, error) {
 	client := o.newHTTPClient()
 	a := &agent{
 		log: o.Log, dir: dir, trust: o.Trust, pollInterval: o.PollInterval, now: time.Now,
-		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(), turn: turn,
+		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(), turn: turn, idle: o.Idle,
 	}
 	s := signer{identity: o.Identity}
 	a.client = &control.Client{Endpoint: o.Endpoint, Secure: o.AuthPolicy, Host: o.Identity.Host, Version: o.Version, HTTP: client, Sign: s.sign, Now: time.Now}

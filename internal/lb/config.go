@@ -10,53 +10,53 @@ import (
 )
 
 // Config says what a Balancer listens on and which target groups it has. Targets are not part of it: they come and go through
-// Register and Deregister.
+// Register and Deregister. In JSON durations are in nanoseconds.
 type Config struct {
-	Listeners    []ListenerConfig
-	TargetGroups []TargetGroupConfig
-	Limits       Limits
+	Listeners    []ListenerConfig    `json:"listeners,omitzero"`
+	TargetGroups []TargetGroupConfig `json:"targetGroups,omitzero"`
+	Limits       Limits              `json:"limits,omitzero"`
 }
 
 // ListenerConfig is one address that takes HTTP requests.
 type ListenerConfig struct {
 	// Name is unique among listeners and used in logs and metrics. Empty means the address.
-	Name string
+	Name string `json:"name,omitzero"`
 	// Address is host:port; port 0 takes a free one (see Balancer.ListenerAddress).
-	Address string
+	Address string `json:"address,omitzero"`
 	// Forward names the target groups that share the requests, at least one.
-	Forward []Forward
+	Forward []Forward `json:"forward,omitzero"`
 }
 
 // Forward is a target group's share of a listener's requests.
 type Forward struct {
-	TargetGroup string
+	TargetGroup string `json:"targetGroup,omitzero"`
 	// Weight is the share relative to the other groups of the listener, 0 to 999 as in Elastic Load Balancing. A group with
 	// weight 0 gets none; when all weights are 0, all groups share equally.
-	Weight int
+	Weight int `json:"weight,omitzero"`
 }
 
 // TargetGroupConfig is a named set of targets with a common health check.
 type TargetGroupConfig struct {
-	Name string
+	Name string `json:"name,omitzero"`
 	// Port is used for targets that are registered with an IP address alone. 0 means each registration must name its port.
-	Port int
+	Port int `json:"port,omitzero"`
 	// HealthCheck decides which targets get requests.
-	HealthCheck HealthCheck
+	HealthCheck HealthCheck `json:"healthCheck,omitzero"`
 	// DeregistrationDelay is how long the requests in flight of a deregistered target may go on before they are cut. 0 means 30 s;
 	// negative means cut at once.
-	DeregistrationDelay time.Duration
+	DeregistrationDelay time.Duration `json:"deregistrationDelay,omitzero"`
 }
 
 // HealthCheck is how targets of a group are probed: GET Path, expecting a status that Matcher accepts.
 type HealthCheck struct {
-	Path string // default "/"
+	Path string `json:"path,omitzero"` // default "/"
 	// Interval is the time from the end of a probe to the start of the next, once there is a first verdict. Default 5 s.
 	// Before the first verdict a target is probed every few milliseconds, slowing down to a second.
-	Interval           time.Duration
-	Timeout            time.Duration // of one probe; default 2 s
-	HealthyThreshold   int           // passes in a row that make an unhealthy target healthy; default 2. The first verdict needs one.
-	UnhealthyThreshold int           // failures in a row that make a target unhealthy; default 2
-	Matcher            string        // status codes such as "200", "200,301" or "200-399"; default "200"
+	Interval           time.Duration `json:"interval,omitzero"`
+	Timeout            time.Duration `json:"timeout,omitzero"`            // of one probe; default 2 s
+	HealthyThreshold   int           `json:"healthyThreshold,omitzero"`   // passes in a row that make an unhealthy target healthy; default 2. The first verdict needs one.
+	UnhealthyThreshold int           `json:"unhealthyThreshold,omitzero"` // failures in a row that make a target unhealthy; default 2
+	Matcher            string        `json:"matcher,omitzero"`            // status codes such as "200", "200,301" or "200-399"; default "200"
 }
 
 // Limits are the bounds that keep one client or target from holding the balancer's resources. The zero value of each means its

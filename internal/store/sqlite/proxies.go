@@ -20,7 +20,7 @@ func readHead(ctx context.Context, r reader) (feed.Head, error) {
 }
 
 // OpenFeed implements store.Proxies.
-func (s *Store) OpenFeed(ctx context.Context, names store.FeedNames, configuration []byte, digest string) (feed.Head, error) {
+func (s *Store) OpenFeed(ctx context.Context, names feed.Names, configuration []byte, digest string) (feed.Head, error) {
 	var head feed.Head
 	err := s.write.do(ctx, func(t *tx) error {
 		_, err := t.exec(`
@@ -132,7 +132,9 @@ func (s *Store) Wish(ctx context.Context, registrations []feed.Registration, spl
 				INSERT INTO registration (target_group, instance, address, registered, environment, generation, change) VALUES (?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT (target_group, instance) DO UPDATE SET
 					address = excluded.address, registered = excluded.registered, environment = excluded.environment,
-					generation = excluded.generation, change = excluded.change
+					generation = excluded.generation,
+					change = CASE WHEN registration.address = excluded.address AND registration.registered = excluded.registered
+						AND registration.environment = excluded.environment THEN registration.change ELSE excluded.change END
 				WHERE registration.generation <= excluded.generation`,
 				r.TargetGroup, r.Instance, r.Address, r.In, r.Environment, r.Generation, head.Last)
 			if err != nil {
@@ -143,7 +145,8 @@ func (s *Store) Wish(ctx context.Context, registrations []feed.Registration, spl
 			_, err := t.exec(`
 				INSERT INTO split (target_group, environment, percent, generation, change) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT (target_group) DO UPDATE SET
-					environment = excluded.environment, percent = excluded.percent, generation = excluded.generation, change = excluded.change
+					environment = excluded.environment, percent = excluded.percent, generation = excluded.generation,
+					change = CASE WHEN split.environment = excluded.environment AND split.percent = excluded.percent THEN split.change ELSE excluded.change END
 				WHERE split.generation <= excluded.generation`,
 				x.TargetGroup, x.Environment, x.Percent, x.Generation, head.Last)
 			if err != nil {
@@ -160,6 +163,9 @@ func (s *Store) Registration(ctx context.Context, targetGroup, instance string) 
 	r, err := scanRegistration(func(into ...any) error {
 		return s.read.row(ctx, registrationFeed+`WHERE target_group = ? AND instance = ?`, []any{targetGroup, instance}, into...)
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		return feed.Registration{}, nil
+	}
 	return r, wrap(err, "read what is wished of instance %s in target group %s", instance, targetGroup)
 }
 
@@ -168,6 +174,9 @@ func (s *Store) SplitWish(ctx context.Context, targetGroup string) (feed.Split, 
 	x, err := scanSplit(func(into ...any) error {
 		return s.read.row(ctx, splitFeed+`WHERE target_group = ?`, []any{targetGroup}, into...)
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		return feed.Split{}, nil
+	}
 	return x, wrap(err, "read how target group %s is to share requests out", targetGroup)
 }
 
@@ -181,9 +190,13 @@ func scanProxy(scan func(...any) error) (p feed.Proxy, err error) {
 }
 
 func readProxy(ctx context.Context, r reader, name string) (feed.Proxy, error) {
-	return scanProxy(func(into ...any) error {
+	p, err := scanProxy(func(into ...any) error {
 		return r.row(ctx, `SELECT `+proxyColumns+` FROM proxy WHERE name = ?`, []any{name}, into...)
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = feed.ErrUnknownProxy
+	}
+	return p, err
 }
 
 // seenMost keeps Seen from going back when servers' clocks differ.
@@ -194,11 +207,11 @@ func (s *Store) SeeProxy(ctx context.Context, p feed.Proxy) error {
 	err := s.write.do(ctx, func(t *tx) error {
 		is, err := readProxy(ctx, t, p.Name)
 		switch {
-		case errors.Is(err, store.ErrNotFound):
+		case errors.Is(err, feed.ErrUnknownProxy):
 		case err != nil:
 			return err
 		case is.Principal != p.Principal, is.ID != p.ID && !is.Seen.Before(p.FirstSeen):
-			return store.ErrNameTaken
+			return feed.ErrNameTaken
 		case is.ID == p.ID:
 			_, err := t.exec(seenMost, unixNano(p.Seen), p.Name)
 			return err
@@ -229,7 +242,7 @@ func (s *Store) ReportProxy(ctx context.Context, p feed.Proxy, r feed.Report) er
 			return err
 		}
 		if is.Principal != p.Principal || is.ID != r.ID {
-			return store.ErrNameTaken
+			return feed.ErrNameTaken
 		}
 		head, err := readHead(ctx, t)
 		if err != nil {
@@ -237,7 +250,7 @@ func (s *Store) ReportProxy(ctx context.Context, p feed.Proxy, r feed.Report) er
 		}
 		switch {
 		case head.Epoch != r.Epoch, is.Session != r.Session && !r.Full:
-			return store.ErrResync
+			return feed.ErrResync
 		case is.Session == r.Session && r.Sequence <= is.Sequence:
 			return nil
 		}
@@ -302,7 +315,7 @@ func (s *Store) ObservedBy(ctx context.Context, targetGroup, instance string) ([
 func removeProxy(t *tx, name string) error {
 	n, err := t.exec(`DELETE FROM proxy WHERE name = ?`, name)
 	if err == nil && n == 0 {
-		err = store.ErrNotFound
+		err = feed.ErrUnknownProxy
 	}
 	if err == nil {
 		_, err = t.exec(`DELETE FROM proxy_target WHERE proxy = ?`, name)
@@ -319,7 +332,7 @@ func (s *Store) RemoveProxy(ctx context.Context, name, session string) error {
 				return err
 			}
 			if is.Session != session {
-				return store.ErrNotFound
+				return feed.ErrUnknownProxy
 			}
 		}
 		if err := removeProxy(t, name); err != nil {

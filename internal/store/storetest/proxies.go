@@ -21,7 +21,7 @@ func proxiesOf(t *testing.T, s store.Store) store.Proxies {
 
 func openFeed(t *testing.T, p store.Proxies, epoch string) proxyfeed.Head {
 	t.Helper()
-	return must1[proxyfeed.Head](t)(p.OpenFeed(t.Context(), store.FeedNames{Installation: "i-" + epoch, Epoch: epoch}, []byte(`{"a":1}`), "d-"+epoch))
+	return must1[proxyfeed.Head](t)(p.OpenFeed(t.Context(), proxyfeed.Names{Installation: "i-" + epoch, Epoch: epoch}, []byte(`{"a":1}`), "d-"+epoch))
 }
 
 // proxyWishes holds that wishes get growing changes, that stale ones change nothing, and that reading on finds each.
@@ -34,10 +34,8 @@ func proxyWishes(t *testing.T, s store.Store) {
 	must(t, p.CloseFeed(ctx))
 	first := openFeed(t, p, "1")
 	equal(t, "the installation", first.Installation, "i-1")
-	_, err = p.Registration(ctx, "web", "i-1")
-	want(t, err, store.ErrNotFound)
-	_, err = p.SplitWish(ctx, "web")
-	want(t, err, store.ErrNotFound)
+	equal(t, "a registration that never was", must1[proxyfeed.Registration](t)(p.Registration(ctx, "web", "i-1")), proxyfeed.Registration{})
+	equal(t, "a split that never was", must1[proxyfeed.Split](t)(p.SplitWish(ctx, "web")), proxyfeed.Split{})
 
 	in := proxyfeed.Registration{TargetGroup: "web", Instance: "i-1", Address: "10.0.0.1:80", In: true, Environment: "d-1", Generation: 5}
 	share := proxyfeed.Split{TargetGroup: "web", Environment: "d-1", Percent: 10, Generation: 5}
@@ -54,10 +52,12 @@ func proxyWishes(t *testing.T, s store.Store) {
 	staleShare := share
 	staleShare.Percent, staleShare.Generation = 90, 4
 	must1[proxyfeed.Head](t)(p.Wish(ctx, []proxyfeed.Registration{stale}, []proxyfeed.Split{staleShare}))
+	in.Generation, share.Generation = 6, 6
+	must1[proxyfeed.Head](t)(p.Wish(ctx, []proxyfeed.Registration{in}, []proxyfeed.Split{share}))
 	all := must1[proxyfeed.Wishes](t)(p.WishesAfter(ctx, -1))
 	equal(t, "the configuration", string(all.Configuration), `{"a":1}`)
 	equal(t, "all registrations", all.Registrations, []proxyfeed.Registration{in})
-	equal(t, "all splits", all.Splits, []proxyfeed.Split{share})
+	equal(t, "all splits, which keep their change when nothing but the generation is new", all.Splits, []proxyfeed.Split{share})
 	rest := must1[proxyfeed.Wishes](t)(p.WishesAfter(ctx, one.Last))
 	equal(t, "nothing new", len(rest.Registrations)+len(rest.Splits), 0)
 
@@ -122,7 +122,7 @@ func proxyReports(t *testing.T, s store.Store) {
 	report := proxyfeed.Report{Identity: id, Sequence: 1, Full: true, Epoch: "1", Applied: 3, Digest: "d-1", Targets: []proxyfeed.Target{
 		{TargetGroup: "web", Instance: "i-1", State: "healthy", Environment: "d-1"}, {TargetGroup: "web", Instance: "i-2", State: "initial", Reason: "new"},
 	}}
-	want(t, p.ReportProxy(ctx, proxy, report), store.ErrNotFound)
+	want(t, p.ReportProxy(ctx, proxy, report), proxyfeed.ErrUnknownProxy)
 	must(t, p.SeeProxy(ctx, proxy))
 	fresh := must1[[]proxyfeed.Proxy](t)(p.Proxies(ctx))
 	if len(fresh) != 1 || fresh[0].Applied >= 0 || !fresh[0].Seen.Equal(start) || !fresh[0].FirstSeen.Equal(start) {
@@ -132,7 +132,7 @@ func proxyReports(t *testing.T, s store.Store) {
 
 	partial := report
 	partial.Full = false
-	want(t, p.ReportProxy(ctx, proxy, partial), store.ErrResync)
+	want(t, p.ReportProxy(ctx, proxy, partial), proxyfeed.ErrResync)
 	must(t, p.ReportProxy(ctx, proxy, report))
 	if after := must1[proxyfeed.Head](t)(p.FeedHead(ctx)).Reports; after <= before {
 		t.Fatal("a report was not counted")
@@ -148,27 +148,27 @@ func proxyReports(t *testing.T, s store.Store) {
 
 	old := report
 	old.Epoch, old.Sequence = "0", 9
-	want(t, p.ReportProxy(ctx, proxy, old), store.ErrResync)
+	want(t, p.ReportProxy(ctx, proxy, old), proxyfeed.ErrResync)
 
 	// Somebody else's key, and another directory with the same name.
 	thief := proxy
 	thief.Principal = "arn:two"
-	want(t, p.SeeProxy(ctx, thief), store.ErrNameTaken)
-	want(t, p.ReportProxy(ctx, thief, report), store.ErrNameTaken)
+	want(t, p.SeeProxy(ctx, thief), proxyfeed.ErrNameTaken)
+	want(t, p.ReportProxy(ctx, thief, report), proxyfeed.ErrNameTaken)
 	twin := proxy
 	twin.ID, twin.Session = "dir-2", "s-2"
-	want(t, p.SeeProxy(ctx, twin), store.ErrNameTaken)
+	want(t, p.SeeProxy(ctx, twin), proxyfeed.ErrNameTaken)
 	twin.Seen = start.Add(time.Hour)
 	twin.FirstSeen = start.Add(time.Minute)
 	must(t, p.SeeProxy(ctx, twin))
 	equal(t, "observations after another one took over", len(must1[[]proxyfeed.Observation](t)(p.ObservedBy(ctx, "web", "i-1"))), 0)
-	want(t, p.SeeProxy(ctx, proxy), store.ErrNameTaken)
+	want(t, p.SeeProxy(ctx, proxy), proxyfeed.ErrNameTaken)
 
 	full := report
 	full.ID, full.Session = "dir-2", "s-2"
 	must(t, p.ReportProxy(ctx, twin, full))
-	want(t, p.RemoveProxy(ctx, "edge-1", "s-1"), store.ErrNotFound)
+	want(t, p.RemoveProxy(ctx, "edge-1", "s-1"), proxyfeed.ErrUnknownProxy)
 	must(t, p.RemoveProxy(ctx, "edge-1", "s-2"))
-	want(t, p.RemoveProxy(ctx, "edge-1", ""), store.ErrNotFound)
+	want(t, p.RemoveProxy(ctx, "edge-1", ""), proxyfeed.ErrUnknownProxy)
 	equal(t, "observations of a removed proxy", len(must1[[]proxyfeed.Observation](t)(p.ObservedBy(ctx, "web", "i-1"))), 0)
 }

@@ -103,18 +103,21 @@ func New(ctx context.Context, balancer *lb.Balancer, registry Registry, log *slo
 
 // Known implements traffic.Router.
 func (r *Router) Known(_ context.Context, targetGroups []string) ([]string, error) {
-	var unknown []string
+	return unknownTo(r.balancer, targetGroups), nil
+}
+
+func unknownTo(b *lb.Balancer, targetGroups []string) (unknown []string) {
 	for _, g := range targetGroups {
-		if !r.balancer.HasTargetGroup(g) {
+		if !b.HasTargetGroup(g) {
 			unknown = append(unknown, g)
 		}
 	}
-	return unknown, nil
+	return unknown
 }
 
 // MakeSo implements traffic.Router. A wish that names an unknown target group or an impossible address changes nothing.
 func (r *Router) MakeSo(ctx context.Context, w traffic.Want) error {
-	if err := r.check(w); err != nil {
+	if err := checkWant(r.balancer, w); err != nil {
 		return fmt.Errorf("route traffic of instance %q: %w", w.Instance, err)
 	}
 	lock := r.lockOf(w.Instance)
@@ -134,13 +137,13 @@ func (r *Router) MakeSo(ctx context.Context, w traffic.Want) error {
 	return errors.Join(errs...)
 }
 
-// check refuses a wish that cannot be carried out.
-func (r *Router) check(w traffic.Want) error {
+// checkWant refuses a wish that cannot be carried out.
+func checkWant(b *lb.Balancer, w traffic.Want) error {
 	if w.Instance == "" {
 		return errors.New("the wish names no instance")
 	}
 	for _, g := range w.TargetGroups {
-		if !r.balancer.HasTargetGroup(g) {
+		if !b.HasTargetGroup(g) {
 			return unknownGroup(g)
 		}
 		if !w.In {
@@ -149,7 +152,7 @@ func (r *Router) check(w traffic.Want) error {
 		if w.Address == "" {
 			return errors.New("its address is not known; the instance must have polled once or have the tag crossfade:address")
 		}
-		if _, err := r.balancer.Resolve(g, w.Address); err != nil {
+		if _, err := b.Resolve(g, w.Address); err != nil {
 			return err
 		}
 	}

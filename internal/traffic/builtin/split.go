@@ -27,13 +27,8 @@ func (r *Router) restoreSplits(ctx context.Context) error {
 
 // Split implements traffic.Splitter. A wish that names an unknown target group or an impossible share changes nothing.
 func (r *Router) Split(ctx context.Context, s traffic.Split) error {
-	for _, g := range s.TargetGroups {
-		if !r.balancer.HasTargetGroup(g) {
-			return fmt.Errorf("share requests out: %w", unknownGroup(g))
-		}
-	}
-	if s.Percent < 0 || s.Percent > 100 {
-		return fmt.Errorf("share requests out: %d %% for environment %q is not between 0 and 100", s.Percent, s.Environment)
+	if err := checkSplit(r.balancer, s); err != nil {
+		return err
 	}
 	r.sharing.Lock()
 	defer r.sharing.Unlock()
@@ -57,6 +52,19 @@ func (r *Router) Split(ctx context.Context, s traffic.Split) error {
 		r.mu.Unlock()
 	}
 	return errors.Join(errs...)
+}
+
+// checkSplit refuses a wish that cannot be carried out.
+func checkSplit(b *lb.Balancer, s traffic.Split) error {
+	for _, g := range s.TargetGroups {
+		if !b.HasTargetGroup(g) {
+			return fmt.Errorf("share requests out: %w", unknownGroup(g))
+		}
+	}
+	if s.Percent < 0 || s.Percent > 100 {
+		return fmt.Errorf("share requests out: %d %% for environment %q is not between 0 and 100", s.Percent, s.Environment)
+	}
+	return nil
 }
 
 // newSplits returns what of the wish is not stale and not known already.

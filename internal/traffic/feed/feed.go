@@ -12,8 +12,21 @@ package feed
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 )
+
+var (
+	// ErrUnknownProxy: there is no proxy of the name; it has not followed yet, or was removed.
+	ErrUnknownProxy = errors.New("the proxy is not known")
+	// ErrNameTaken: a proxy of the name belongs to another principal, or lives in another directory.
+	ErrNameTaken = errors.New("the name is taken")
+	// ErrResync: a report does not go on where the knowledge of the proxy ends. A full one is needed.
+	ErrResync = errors.New("a full report is needed")
+)
+
+// Names are fresh random names.
+type Names struct{ Installation, Epoch string }
 
 // Registration is the newest wish for an instance in a target group. One with In false is kept as well: it is the memory that makes a late, older wish
 // be ignored.
@@ -110,4 +123,44 @@ type Proxy struct {
 type Observation struct {
 	Proxy string
 	Target
+}
+
+// Question is what a proxy asks in order to follow.
+type Question struct {
+	Identity
+	Epoch  string `json:"epoch,omitempty"` // that After counts in; empty: it has nothing
+	After  int64  `json:"after"`
+	Digest string `json:"digest,omitempty"` // of the newest configuration that it knows
+	Wait   bool   `json:"wait,omitempty"`   // for news, if there are none
+}
+
+// Answer is what there is for a proxy.
+type Answer struct {
+	Wishes
+	// Full says that the wishes are all that there are: what is not among them is to be forgotten. Otherwise they are those after the Question's.
+	Full bool `json:"full,omitempty"`
+	// LeaseSeconds is how long the proxy counts as live after it was heard of; ForgetSeconds how long it is waited for when it is silent.
+	LeaseSeconds  int64 `json:"leaseSeconds"`
+	ForgetSeconds int64 `json:"forgetSeconds"`
+}
+
+// Standing is what a control plane thinks of a proxy.
+type Standing string
+
+// The standings.
+const (
+	// Live: it is heard of. What is wished counts as done only when it says so.
+	Live Standing = "live"
+	// Silent: its lease ran out. It may go on with the last wishes that it knew, so no instance counts as out of traffic that it may still send requests to.
+	Silent Standing = "silent"
+	// Forgotten: it has been silent for so long that it is not waited for any more.
+	Forgotten Standing = "forgotten"
+)
+
+// Known is a proxy and how it stands.
+type Known struct {
+	Proxy
+	Standing Standing
+	// Behind says in one sentence what the proxy has not taken over; empty: it is up to date.
+	Behind string
 }

@@ -191,31 +191,47 @@ func (s *Store) Get(bucketName, key string) (*Reader, error) {
 }
 
 // Delete takes an object away, durably. One that is not there is no error.
-func (s *Store) Delete(bucketName, key string) (err error) {
+func (s *Store) Delete(bucketName, key string) error {
+	_, err := s.delete(bucketName, key, func(entry) bool { return true })
+	return err
+}
+
+// DeleteUnwritten takes an object away, durably, unless it was written at the time or later, and returns its size and whether it is gone.
+func (s *Store) DeleteUnwritten(bucketName, key string, since time.Time) (size int64, gone bool, err error) {
+	gone, err = s.delete(bucketName, key, func(e entry) bool {
+		size = e.size
+		return e.modified.Before(since)
+	})
+	return size, gone, err
+}
+
+// delete takes an object away if it is there and the function agrees.
+func (s *Store) delete(bucketName, key string, agree func(entry) bool) (gone bool, err error) {
 	done, err := s.write()
 	if err != nil {
-		return err
+		return false, err
 	}
 	var changed []change
 	defer func() { err = errors.Join(err, done(changed...)) }()
 	s.mu.RLock()
 	b, err := s.bucket(bucketName)
+	var is entry
 	there := false
 	if err == nil {
-		_, there = b.objects[key]
+		is, there = b.objects[key]
 	}
 	s.mu.RUnlock()
-	if err != nil || !there {
-		return err
+	if err != nil || !there || !agree(is) {
+		return false, err
 	}
 	if err := remove(filepath.Join(s.objectsDir(bucketName), fileName(key))); err != nil {
-		return diskError("delete an object", err)
+		return false, diskError("delete an object", err)
 	}
 	s.mu.Lock()
 	b.delete(key)
 	s.mu.Unlock()
 	changed = append(changed, change{Bucket: bucketName, Object: fileName(key), Key: key})
-	return syncDir(s.objectsDir(bucketName))
+	return true, syncDir(s.objectsDir(bucketName))
 }
 
 // Stat implements revision.Source.

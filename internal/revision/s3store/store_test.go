@@ -367,3 +367,21 @@ func TestSource(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWasWrittenSinceIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	s := withBucket(t)
+	o := put(t, s, "app.zip", "bundle")
+	if size, gone, err := s.DeleteUnwritten("bundles", "app.zip", o.Modified); gone || err != nil || size != 6 {
+		t.Errorf("written at the time: %d, %t, %v", size, gone, err)
+	}
+	if size, gone, err := s.DeleteUnwritten("bundles", "app.zip", o.Modified.Add(time.Nanosecond)); !gone || err != nil || size != 6 {
+		t.Errorf("written before: %d, %t, %v", size, gone, err)
+	}
+	if _, gone, err := s.DeleteUnwritten("bundles", "app.zip", o.Modified.Add(time.Hour)); gone || err != nil {
+		t.Errorf("gone already: %t, %v", gone, err)
+	}
+	if _, _, err := s.DeleteUnwritten("nope", "app.zip", time.Time{}); code(err) != s3store.NoSuchBucket {
+		t.Errorf("no bucket: %v", err)
+	}
+}

@@ -1,6 +1,6 @@
 // Package operator is what only the operator of a server does over its endpoint: to make a host, with its registration, its tags and its
 // access key in one go, and to take it away again; to make tokens with which hosts enrol by themselves; to keep a token for GitHub; to ask what
-// a deployment would do before it is created, and what its scripts have written; and to see the server's own Auto Scaling groups and set their sizes.
+// a deployment would do before it is created, and what its scripts have written; to see the server's own Auto Scaling groups and set their sizes; and to see what would be cleaned up, and have it done.
 //
 // AWS spreads the first over two services and three tools, keeps tokens on a web page, and has nothing like the others. The operations here are one
 // small awsJson service with the signing name "crossfade", so they come through the same door, are signed, authorised, counted and logged like all

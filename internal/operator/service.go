@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -49,6 +50,7 @@ type Service struct {
 	Fleets    fleet.Sizes
 	Joining   Joining
 	Logs      eventlog.Logs
+	Cleaning  Cleaning
 	Region    string
 
 	enrolling sync.Mutex // held while an enrolment changes what is registered
@@ -59,7 +61,7 @@ func Describe(s *Service) wire.Service {
 	return wire.Service{
 		Name: "Crossfade", TargetPrefixes: []string{targetPrefix}, SigningNames: []string{SigningName},
 		Status: func(wire.Code) int { return http.StatusBadRequest },
-		Operations: append(append(append(fleetOperations(s), joinOperations(s)...), logOperations(s)...),
+		Operations: append(slices.Concat(fleetOperations(s), joinOperations(s), logOperations(s), retentionOperations(s)),
 			wire.Op(addHost, s.AddHost,
 				control.InstanceNameRequiredException, control.InvalidInstanceNameException, control.InstanceNameAlreadyRegisteredException,
 				control.IamUserArnAlreadyRegisteredException, control.InvalidIamUserArnException,

@@ -54,7 +54,9 @@ type Config struct {
 	Bundles  Bundles // nil: bundles are left alone
 	Policy   Policy
 	Interval time.Duration // between rounds
-	Clock    Clock
+	// Mine says whether the rounds that come by themselves are this server's; nil: they are. It may clean up when it is asked to all the same.
+	Mine  func() bool
+	Clock Clock
 	// Pause waits; nil: on the system's clock.
 	Pause func(ctx context.Context, d time.Duration) error
 	// Observe is told after each batch what went, by kind; nil: nobody is.
@@ -159,6 +161,10 @@ func (r *Rounds) loop(ctx context.Context) {
 			return
 		case <-r.wake:
 		case <-next.C:
+			if r.Mine != nil && !r.Mine() {
+				next.Reset(r.Interval)
+				continue
+			}
 		}
 		if _, err := r.RunOnce(ctx); err != nil && ctx.Err() == nil {
 			r.Log.Warn("not everything could be cleaned up, will be tried again", "error", err)
@@ -255,3 +261,6 @@ func (r *round) sweep(ctx context.Context) error {
 		}
 	}
 }
+
+// Kept is the policy.
+func (r *Rounds) Kept() Policy { return r.Policy }

@@ -59,6 +59,7 @@ type parts struct {
 	tells     *notifications
 	rounds    *rounds
 	logs      *eventlog.Handler
+	cleaning  *cleaning
 }
 
 // assemble opens the data directory and makes all parts behind the endpoint.
@@ -114,7 +115,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
-	sole := newDuties(o.Log.With("part", "duties"))
+	sole := newDuties(o.Log.With("part", "duties"), dutyNames()...)
 	configuration := engine.Config{
 		Store: metrics.Deployments(database), Clock: clock, Agents: mailbox, Router: router, Splitter: router, Fleet: instances, Scaling: instances,
 		Revisions: revisions.preparer, Alarms: alarms, AlarmInterval: o.Config.Alarms.Interval, Told: rounds.told(tells), Log: o.Log.With("part", "engine"),
@@ -125,16 +126,20 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	}
 	s.stops = append(s.stops, s.engine.Stop)
 	logs := eventlog.New(eventlog.Config{Logs: database, Account: callerAccount, Now: o.Now, Logger: o.Log.With("part", "logs")})
+	clean := newCleaning(o, database, revisions.bundles, metrics)
 	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
-	services, authorize, operations, err := s.services(ctx, o, decide, parts{database, secret, shared, keys, sealer, instances, mailbox, revisions, tells, rounds, logs})
+	services, authorize, operations, err := s.services(ctx, o, decide, parts{database, secret, shared, keys, sealer, instances, mailbox, revisions, tells, rounds, logs, clean})
 	if err != nil {
 		return err
 	}
-	sole.add(dutyNotices, tells.begin)
-	sole.add(dutyFleets, func(ctx context.Context) (func(), error) { return instances.begin(ctx, operations), nil })
-	sole.add(dutyUpkeep, func(ctx context.Context) (func(), error) {
+	sole.set(dutyNotices, tells.begin)
+	sole.set(dutyFleets, func(ctx context.Context) (func(), error) { return instances.begin(ctx, operations), nil })
+	sole.set(dutyUpkeep, func(ctx context.Context) (func(), error) {
 		return rounds.begin(ctx, o, database, s.engine, instances), nil
 	})
+	sole.add(dutyRetention, clean.begin)
+	clean.Start(ctx)
+	s.stops = append(s.stops, clean.Stop)
 	s.duties = sole
 	if err := sole.start(ctx, s.replica == ""); err != nil {
 		return err
@@ -182,7 +187,7 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 	})
 	operations := &operator.Service{
 		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own,
-		Joining: s.joining(o, p, signer), Logs: p.database, Region: o.Config.Region,
+		Joining: s.joining(o, p, signer), Logs: p.database, Cleaning: p.cleaning, Region: o.Config.Region,
 	}
 	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI, decide), operations, nil
 }

@@ -13,6 +13,7 @@ import (
 type database struct {
 	store.Store
 	store.Fleets
+	store.Retention
 	keys          auth.KeyStore
 	registrations builtin.Registry
 	// sharing is what the store does for several servers; nil: no other server can be on it.
@@ -32,7 +33,7 @@ func openDatabase(ctx context.Context, o Options) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &database{Store: s, Fleets: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s)}, nil
+	return &database{Store: s, Fleets: s, Retention: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s)}, nil
 }
 
 // secrets is where what all servers share is kept; nil: this one is alone.

@@ -11,9 +11,10 @@ import (
 
 // The names of the duties, under which one of several replicas has them.
 const (
-	dutyNotices = "duty/notices"
-	dutyUpkeep  = "duty/upkeep"
-	dutyFleets  = "duty/fleets"
+	dutyNotices   = "duty/notices"
+	dutyUpkeep    = "duty/upkeep"
+	dutyFleets    = "duty/fleets"
+	dutyRetention = "duty/retention"
 )
 
 // dutyRetry is the pause after a duty could not be begun.
@@ -34,20 +35,26 @@ type duty struct {
 
 	mu   sync.Mutex
 	held bool
+	runs bool
 	news chan struct{}
 }
 
-func newDuties(log *slog.Logger) *duties {
-	return &duties{log: log, parts: map[string]*duty{}, end: func() {}}
+// newDuties knows the names, and no parts yet.
+func newDuties(log *slog.Logger, names ...string) *duties {
+	d := &duties{log: log, parts: map[string]*duty{}, end: func() {}}
+	for _, name := range names {
+		d.parts[name] = &duty{news: make(chan struct{}, 1)}
+	}
+	return d
 }
 
-// add makes a duty known. It must not be called after start.
-func (d *duties) add(name string, begin func(ctx context.Context) (end func(), err error)) {
-	d.parts[name] = &duty{begin: begin, news: make(chan struct{}, 1)}
+// set says how a duty's part begins. It must not be called after start; one that is not called for has no part.
+func (d *duties) set(name string, begin func(ctx context.Context) (end func(), err error)) {
+	d.parts[name].begin = begin
 }
 
-// names are all duties that a server may have.
-func dutyNames() []string { return []string{dutyFleets, dutyNotices, dutyUpkeep} }
+// dutyNames are all duties that a server may have.
+func dutyNames() []string { return []string{dutyFleets, dutyNotices, dutyRetention, dutyUpkeep} }
 
 // hold says whether this server has a duty. It may be called at any time, and does not block.
 func (d *duties) hold(name string, held bool) {
@@ -70,9 +77,12 @@ func (d *duties) start(ctx context.Context, alone bool) error {
 	d.end = cancel
 	for _, name := range slices.Sorted(maps.Keys(d.parts)) {
 		part := d.parts[name]
+		if part.begin == nil {
+			continue
+		}
 		var end func()
 		if alone {
-			part.held = true
+			d.hold(name, true)
 			var err error
 			if end, err = part.begin(run); err != nil {
 				return err
@@ -87,6 +97,12 @@ func (d *duties) start(ctx context.Context, alone bool) error {
 func (d *duties) stop() {
 	d.end()
 	d.done.Wait()
+}
+
+func (p *duty) running(is bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.runs = is
 }
 
 func (p *duty) wanted() bool {
@@ -117,6 +133,7 @@ func (p *duty) run(ctx context.Context, end func(), log *slog.Logger) {
 			end()
 			end = nil
 		}
+		p.running(end != nil)
 		var again <-chan time.Time
 		if retry {
 			pause.Reset(dutyRetry)

@@ -11,6 +11,7 @@ import (
 	"crossfade/internal/revision/github"
 	"crossfade/internal/revision/inspect"
 	"crossfade/internal/revision/prepare"
+	"crossfade/internal/revision/s3store"
 	"crossfade/internal/store"
 )
 
@@ -19,6 +20,7 @@ type revisions struct {
 	preparer  *prepare.Preparer  // before a deployment, for the engine
 	inspector *inspect.Inspector // before there is a deployment, for plans
 	objects   edge.Objects       // what hosts and clients read and write
+	bundles   *s3store.Store     // the built-in store
 }
 
 // openRevisions opens the built-in store, finds the sources of external buckets and the source host, and makes what looks at revisions, and
@@ -42,7 +44,7 @@ func openRevisions(ctx context.Context, o Options, tokens store.GitHubTokens, se
 		Store: bundles, External: external, Commits: commits, Tokens: gitHubTokens{tokens, sealer}, Log: log,
 	})
 	return revisions{
-		preparer: preparer, inspector: inspect.New(preparer, inspect.Limits{}), objects: withExternal(newObjects(o, bundles, log), external, log),
+		preparer: preparer, inspector: inspect.New(preparer, inspect.Limits{}), objects: withExternal(newObjects(o, bundles, log), external, log), bundles: bundles,
 	}, nil
 }
 

@@ -15,6 +15,9 @@ import (
 // attendances is how often a replica says that it lives in the time that its leases hold.
 const attendances = 5
 
+// clearAnswer is how long an answer may take to tell well what time it is.
+const clearAnswer = 200 * time.Millisecond
+
 // shardLease is the prefix of the names of leases of shards.
 const shardLease = "shard/"
 
@@ -28,15 +31,20 @@ var shardNames = func() (names [deploy.ShardCount]string) {
 
 // tenure is what this server answers for: all deployments when it is alone on its store, else those of the shards that it has leases of.
 type tenure struct {
-	mu      sync.Mutex
-	alone   bool
-	owned   deploy.Shards
-	leases  [deploy.ShardCount]store.Lease
-	duties  map[string]bool
-	until   time.Time     // by the server's own clock: then others may have taken the leases
-	skew    time.Duration // of the replicas' common clock against the server's own
-	gained  deploy.Shards // whose effects are still to be taken up
-	resigns bool
+	// attending orders what is said to the store, so that nothing is taken after everything was given up; and what is said to OnDuty. Taken before
+	// mu.
+	attending sync.Mutex
+
+	mu     sync.Mutex
+	alone  bool
+	owned  deploy.Shards
+	leases [deploy.ShardCount]store.Lease
+	duties map[string]bool
+	until  time.Time     // by the server's own clock: then others may have taken the leases
+	skew   time.Duration // of the replicas' common clock against the server's own
+	gained deploy.Shards // whose effects are still to be taken up
+
+	resigns bool // guarded by attending
 }
 
 // of returns the lease under which a deployment is this server's; nil without a fence when it is alone.
@@ -58,10 +66,9 @@ func (r *Runner) Attend(ctx context.Context) (time.Duration, error) {
 	if r.Replicas == nil {
 		return time.Hour, nil
 	}
-	t.mu.Lock()
-	resigns := t.resigns
-	t.mu.Unlock()
-	if resigns {
+	t.attending.Lock()
+	defer t.attending.Unlock()
+	if t.resigns {
 		return time.Hour, nil
 	}
 	began := r.Clock.Now()
@@ -88,13 +95,13 @@ func (r *Runner) expire() {
 // hold goes by what the store says that this replica holds.
 func (r *Runner) hold(began time.Time, got store.Attended) {
 	t := &r.tenure
+	took := r.Clock.Now().Sub(began)
 	t.mu.Lock()
-	if t.resigns {
-		t.mu.Unlock()
-		return
-	}
 	// A pause between the question and its answer must not make the leases longer than they are.
-	t.until, t.skew = began.Add(r.LeaseTime), got.Now.Sub(began)
+	t.until = began.Add(r.LeaseTime)
+	if t.skew == 0 || took < clearAnswer {
+		t.skew = got.Now.Sub(began.Add(took / 2))
+	}
 	live := len(got.Live)
 	t.mu.Unlock()
 	if gained, lost := r.assume(got.Held); gained|lost != 0 {
@@ -102,7 +109,7 @@ func (r *Runner) hold(began time.Time, got store.Attended) {
 	}
 }
 
-// assume makes the held leases the ones that this server goes by. What was lost is dropped at once; what was gained is taken up by RunOnce.
+// assume makes the held leases the ones that this server goes by. The caller has attending. What was lost is dropped at once; what was gained is taken up by RunOnce.
 func (r *Runner) assume(held []store.Lease) (gained, lost deploy.Shards) {
 	t := &r.tenure
 	t.mu.Lock()
@@ -154,9 +161,9 @@ func (r *Runner) Resign(ctx context.Context) error {
 		return nil
 	}
 	t := &r.tenure
-	t.mu.Lock()
+	t.attending.Lock()
+	defer t.attending.Unlock()
 	t.resigns = true
-	t.mu.Unlock()
 	r.assume(nil)
 	if err := r.Replicas.Leave(ctx, r.Replica); err != nil {
 		return fmt.Errorf("give up the leases of replica %s: %w", r.Replica, err)

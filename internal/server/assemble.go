@@ -137,7 +137,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	sole.set(dutyUpkeep, func(ctx context.Context) (func(), error) {
 		return rounds.begin(ctx, o, database, s.engine, instances), nil
 	})
-	sole.add(dutyRetention, clean.begin)
+	sole.set(dutyRetention, clean.begin)
 	clean.Start(ctx)
 	s.stops = append(s.stops, clean.Stop)
 	s.duties = sole

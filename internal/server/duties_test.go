@@ -12,11 +12,11 @@ import (
 // TestDutiesComeAndGo holds that a part runs exactly while its duty is held, and that it has ended when stop returns.
 func TestDutiesComeAndGo(t *testing.T) {
 	t.Parallel()
-	d := newDuties(slog.New(slog.DiscardHandler))
+	d := newDuties(slog.New(slog.DiscardHandler), "duty/x", "duty/none")
 	began, ended := make(chan struct{}), make(chan struct{})
 	var running atomic.Int32
 	first := true
-	d.add("duty/x", func(context.Context) (func(), error) {
+	d.set("duty/x", func(context.Context) (func(), error) {
 		if first {
 			first = false
 			return nil, errors.New("not now")
@@ -27,6 +27,7 @@ func TestDutiesComeAndGo(t *testing.T) {
 		began <- struct{}{}
 		return func() { running.Add(-1); ended <- struct{}{} }, nil
 	})
+	d.hold("duty/none", true)
 	if err := d.start(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -49,10 +50,10 @@ func TestDutiesComeAndGo(t *testing.T) {
 // TestOneServerHasAllDuties holds that a server which is alone waits for nobody.
 func TestOneServerHasAllDuties(t *testing.T) {
 	t.Parallel()
-	d := newDuties(slog.New(slog.DiscardHandler))
+	d := newDuties(slog.New(slog.DiscardHandler), dutyNames()...)
 	var began []string
 	for _, name := range dutyNames() {
-		d.add(name, func(context.Context) (func(), error) {
+		d.set(name, func(context.Context) (func(), error) {
 			began = append(began, name)
 			return func() {}, nil
 		})

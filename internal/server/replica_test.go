@@ -89,6 +89,29 @@ func TestServersShareAStore(t *testing.T) {
 	if err != nil {
 		t.Errorf("a bundle that came to the other server: %v", err)
 	}
+	// awaitDuties waits until a server does what only one may do.
+	awaitDuties := func(s *Server) {
+		t.Helper()
+		for _, name := range dutyNames() {
+			part := s.duties.parts[name]
+			runs := func() bool {
+				part.mu.Lock()
+				defer part.mu.Unlock()
+				return part.runs
+			}
+			for end := time.Now().Add(20 * time.Second); !runs(); time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("nobody runs %s", name)
+				}
+			}
+		}
+	}
+	awaitDuties(a)
+	for _, name := range dutyNames() {
+		if b.duties.parts[name].wanted() {
+			t.Errorf("both servers have %s", name)
+		}
+	}
 	host := addHost(t, a)
 	agentOf := func(s *Server) *control.Client {
 		return &control.Client{
@@ -110,6 +133,7 @@ func TestServersShareAStore(t *testing.T) {
 			}
 			cancel()
 			ask = []*Server{b, b}
+			awaitDuties(b)
 		}
 		command, err := agentOf(ask[n%2]).Poll(t.Context())
 		if err != nil {

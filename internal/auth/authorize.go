@@ -23,10 +23,12 @@ const (
 	ServiceOperator    = "crossfade"
 )
 
-// The operations that not only those may use whose policies name them.
+// The operations that not only those may use whose policies name them, and those of proxies, which call them all the time.
 const (
 	RenewHostCredentials = "RenewHostCredentials" // crossfade: a host renews its own session
 	EnrollHost           = "EnrollHost"           // crossfade: a join token makes its host
+	FollowTargetGroups   = "FollowTargetGroups"   // crossfade: a proxy asks for what is new
+	ReportTargetGroups   = "ReportTargetGroups"   // crossfade: a proxy tells what it observes
 	GetCallerIdentity    = "GetCallerIdentity"    // sts: everybody may ask who they are, as with AWS
 )
 

@@ -51,6 +51,9 @@ func (c Config) check() *problem {
 	if p := c.Revisions.GitHub.check(c.InsecurePlainHTTP); p != nil {
 		return p
 	}
+	if p := c.LoadBalancer.check(); p != nil {
+		return p
+	}
 	if p := checkFleets(c.Fleets); p != nil {
 		return p
 	}
@@ -73,6 +76,19 @@ func (c Config) check() *problem {
 		return p
 	}
 	return c.checkTransport()
+}
+
+// minForget leaves a proxy that is started again the time to come back.
+const minForget = time.Minute
+
+func (b LoadBalancer) check() *problem {
+	switch {
+	case b.Mode != BalancerEmbedded && b.Mode != BalancerProxies:
+		return &problem{"loadBalancer.mode", fmt.Sprintf("%q is not embedded or proxies", b.Mode)}
+	case b.ForgetProxyAfter < minForget:
+		return &problem{"loadBalancer.forgetProxyAfter", fmt.Sprintf("%s is less than %s: a silent proxy may still send requests to instances, so give it time to come back", b.ForgetProxyAfter, minForget)}
+	}
+	return nil
 }
 
 func (r Revisions) check() *problem {

@@ -88,10 +88,19 @@ type ExternalBuckets struct {
 	SecretAccessKey string `koanf:"secretAccessKey"`
 }
 
+// The values of LoadBalancer.Mode.
+const (
+	BalancerEmbedded = "embedded" // in the server
+	BalancerProxies  = "proxies"  // in processes of its own: crossfade proxy
+)
+
 // LoadBalancer is the built-in load balancer. Without listeners it only keeps what is registered.
 type LoadBalancer struct {
-	Listeners    []Listener    `koanf:"listeners"`
-	TargetGroups []TargetGroup `koanf:"targetGroups"`
+	Mode string `koanf:"mode"` // BalancerEmbedded or BalancerProxies
+	// ForgetProxyAfter is how long a silent proxy is waited for before instances that it may still send requests to count as out of traffic.
+	ForgetProxyAfter time.Duration `koanf:"forgetProxyAfter"`
+	Listeners        []Listener    `koanf:"listeners"`
+	TargetGroups     []TargetGroup `koanf:"targetGroups"`
 }
 
 // Listener is an address that takes HTTP requests.
@@ -130,7 +139,8 @@ func Default() Config {
 	return Config{
 		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
 		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 20 * time.Second}, ShutdownTimeout: 30 * time.Second,
-		Limits: defaultLimits(), Audit: Audit{MaxMegabytes: 64, Keep: 32},
+		LoadBalancer: LoadBalancer{Mode: BalancerEmbedded, ForgetProxyAfter: time.Hour},
+		Limits:       defaultLimits(), Audit: Audit{MaxMegabytes: 64, Keep: 32},
 		Revisions: Revisions{GitHub: GitHub{Kind: "github", Timeout: 10 * time.Minute}}, Retention: defaultRetention(),
 	}
 }

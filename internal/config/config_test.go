@@ -83,6 +83,8 @@ func TestAMistakeIsNamedWithItsPlaceAndWhatToDo(t *testing.T) {
 		"unknown variable":   {environ: []string{"CROSSFADE_LOGLEVEL=info"}, want: []string{"CROSSFADE_LOGLEVEL is not known; did you mean CROSSFADE_LOG_LEVEL?"}},
 		"variable bool":      {environ: []string{"CROSSFADE_INSECURE_PLAIN_HTTP=perhaps"}, want: []string{"CROSSFADE_INSECURE_PLAIN_HTTP", "is not true or false"}},
 		"variable no list":   {environ: []string{"CROSSFADE_REVISIONS_BUCKETS={a: b}"}, want: []string{"CROSSFADE_REVISIONS_BUCKETS is not a YAML list"}},
+		"bad balancer mode":  {file: "loadBalancer: {mode: extern}\n", want: []string{"loadBalancer.mode", "embedded or proxies"}},
+		"bad forgetting":     {file: "loadBalancer: {forgetProxyAfter: 1s}\n", want: []string{"loadBalancer.forgetProxyAfter", "less than 1m0s"}},
 		"bad bucket":         {file: "revisions: {buckets: [ok-bucket, NO]}\n", want: []string{"revisions.buckets[1]", "no bucket name"}},
 		"long hold":          {file: "agents: {pollHold: 90s}\n", want: []string{"agents.pollHold", "agents give up after 80s"}},
 		"no port":            {file: "listen: localhost\n", want: []string{`"localhost" is not host:port`}},

@@ -361,7 +361,10 @@ func (c *call) done() {
 // reports are progress, which the journal keeps.
 func changesSomething(service, operation string) bool {
 	switch service {
-	case auth.ServiceControl, auth.ServiceOperator, auth.ServiceIdentities, auth.ServiceSessions:
+	case auth.ServiceOperator:
+		// So is what proxies ask and report, every few seconds.
+		return !auth.Reads(operation) && operation != auth.FollowTargetGroups && operation != auth.ReportTargetGroups
+	case auth.ServiceControl, auth.ServiceIdentities, auth.ServiceSessions:
 		return !auth.Reads(operation)
 	}
 	return false

@@ -40,7 +40,7 @@ type Tokens interface {
 	AddGitHubAccountToken(ctx context.Context, name, token string) error
 }
 
-// Service carries the operations out. All members are required but Fleets: without them there are none.
+// Service carries the operations out. All members are required but Fleets and Proxies: without them there are none.
 type Service struct {
 	Instances Instances
 	Keys      Keys
@@ -50,6 +50,7 @@ type Service struct {
 	Fleets    fleet.Sizes
 	Joining   Joining
 	Logs      eventlog.Logs
+	Proxies   Proxies
 	Cleaning  Cleaning
 	Region    string
 
@@ -61,7 +62,7 @@ func Describe(s *Service) wire.Service {
 	return wire.Service{
 		Name: "Crossfade", TargetPrefixes: []string{targetPrefix}, SigningNames: []string{SigningName},
 		Status: func(wire.Code) int { return http.StatusBadRequest },
-		Operations: append(slices.Concat(fleetOperations(s), joinOperations(s), logOperations(s), retentionOperations(s)),
+		Operations: append(slices.Concat(fleetOperations(s), joinOperations(s), logOperations(s), retentionOperations(s), proxyOperations(s)),
 			wire.Op(addHost, s.AddHost,
 				control.InstanceNameRequiredException, control.InvalidInstanceNameException, control.InstanceNameAlreadyRegisteredException,
 				control.IamUserArnAlreadyRegisteredException, control.InvalidIamUserArnException,

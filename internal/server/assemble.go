@@ -21,7 +21,6 @@ import (
 	"crossfade/internal/operator"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/telemetry"
-	"crossfade/internal/traffic/builtin"
 	"crossfade/internal/wire"
 	"crossfade/internal/wire/control"
 	"crossfade/internal/wire/host"
@@ -60,6 +59,7 @@ type parts struct {
 	rounds    *rounds
 	logs      *eventlog.Handler
 	cleaning  *cleaning
+	proxies   operator.Proxies // nil: the load balancer is in the server
 }
 
 // assemble opens the data directory and makes all parts behind the endpoint.
@@ -87,7 +87,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
-	router, err := builtin.New(ctx, s.balancer, database.registrations, o.Log.With("part", "traffic"))
+	router, proxies, err := s.openTraffic(ctx, o, database, metrics)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	logs := eventlog.New(eventlog.Config{Logs: database, Account: callerAccount, Now: o.Now, Logger: o.Log.With("part", "logs")})
 	clean := newCleaning(o, database, revisions.bundles, metrics)
 	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
-	services, authorize, operations, err := s.services(ctx, o, decide, parts{database, secret, shared, keys, sealer, instances, mailbox, revisions, tells, rounds, logs, clean})
+	services, authorize, operations, err := s.services(ctx, o, decide, parts{database, secret, shared, keys, sealer, instances, mailbox, revisions, tells, rounds, logs, clean, proxies})
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,6 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return err
 	}
 	metrics.HeldPolls(mailbox.Waiting)
-	metrics.Balancer(s.balancer.Metrics)
 	return s.front(o, metrics, keys, identity, services, authorize, decide, revisions.objects, withLogs(tells.reads(), logs))
 }
 
@@ -187,7 +186,7 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 	})
 	operations := &operator.Service{
 		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own,
-		Joining: s.joining(o, p, signer), Logs: p.database, Cleaning: p.cleaning, Region: o.Config.Region,
+		Joining: s.joining(o, p, signer), Logs: p.database, Cleaning: p.cleaning, Proxies: p.proxies, Region: o.Config.Region,
 	}
 	return []wire.Service{control.Describe(controlAPI), host.Describe(hostAPI), operator.Describe(operations)}, authorizeBy(controlAPI, decide), operations, nil
 }

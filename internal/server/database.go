@@ -16,6 +16,7 @@ type database struct {
 	store.Retention
 	keys          auth.KeyStore
 	registrations builtin.Registry
+	proxies       store.Proxies
 	// sharing is what the store does for several servers; nil: no other server can be on it.
 	sharing sharing
 }
@@ -33,7 +34,7 @@ func openDatabase(ctx context.Context, o Options) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &database{Store: s, Fleets: s, Retention: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s)}, nil
+	return &database{Store: s, Fleets: s, Retention: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s), proxies: s}, nil
 }
 
 // secrets is where what all servers share is kept; nil: this one is alone.

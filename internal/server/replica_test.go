@@ -40,7 +40,7 @@ func sharedStore(t *testing.T) func(context.Context, Options) (*database, error)
 		}
 	})
 	return func(context.Context, Options) (*database, error) {
-		return &database{Store: lent{s}, Fleets: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s), sharing: s}, nil
+		return &database{Store: lent{s}, Fleets: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s), proxies: s, sharing: s}, nil
 	}
 }
 

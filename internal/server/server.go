@@ -41,6 +41,8 @@ type Options struct {
 	Observe edge.Observe
 	// HostSession is how long the credentials of an enrolled host hold before it has to renew them; zero: an hour.
 	HostSession time.Duration
+	// ProxyLease is how long a proxy counts as live after it was last heard of; zero: 15 s.
+	ProxyLease time.Duration
 	// Now is the clock of signatures, resources and deployments; nil: the system's.
 	Now func() time.Time
 	// open opens the store; nil: the one of the configuration.
@@ -53,7 +55,7 @@ type Server struct {
 	config   config.Config
 	root     sigv4.Credential
 	store    store.Store
-	balancer *lb.Balancer
+	balancer *lb.Balancer // nil: it runs in proxies
 	engine   *engine.Service
 	duties   *duties
 	replica  string // its name among the servers on the store; empty: it is alone
@@ -99,14 +101,13 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", o.Config.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w; stop what listens there or give another address with --listen", o.Config.Listen, err)
 	}
-	if s.balancer, err = lb.New(balancerConfig(o.Config.LoadBalancer), o.Log.With("part", "lb")); err != nil {
-		return nil, err
-	}
 	if err := s.assemble(ctx, o, metrics); err != nil {
 		return nil, err
 	}
-	if err := s.balancer.Start(ctx); err != nil {
-		return nil, fmt.Errorf("start the load balancer: %w", err)
+	if s.balancer != nil {
+		if err := s.balancer.Start(ctx); err != nil {
+			return nil, fmt.Errorf("start the load balancer: %w", err)
+		}
 	}
 	s.serve()
 	s.ready.Store(true)
@@ -151,8 +152,13 @@ func (s *Server) Endpoint() string {
 // Root is the root's access key when it was made or given at this start, else zero: a secret is shown once.
 func (s *Server) Root() sigv4.Credential { return s.root }
 
-// BalancerAddress is the host:port of a listener of the load balancer; empty for an unknown one.
-func (s *Server) BalancerAddress(listener string) string { return s.balancer.ListenerAddress(listener) }
+// BalancerAddress is the host:port of a listener of the load balancer; empty for an unknown one, and when the load balancer runs in proxies.
+func (s *Server) BalancerAddress(listener string) string {
+	if s.balancer == nil {
+		return ""
+	}
+	return s.balancer.ListenerAddress(listener)
+}
 
 // Failed tells when the server can't go on serving.
 func (s *Server) Failed() <-chan error { return s.failed }

@@ -25,7 +25,7 @@ type Plan struct {
 // Share is what a round would remove of one group or application.
 type Share struct {
 	ID       string             `json:"id,omitempty"`   // of the group or the application
-	Name     string             `json:"name,omitempty"` // of a group: application/group, as the newest of what goes has it
+	Name     string             `json:"name,omitempty"` // of a group: application/group, as the newest of what is over has it
 	Count    int                `json:"count"`
 	Why      map[Reason]int     `json:"why,omitempty"`
 	Held     map[store.Hold]int `json:"held,omitempty"` // what stays though it is over a bound
@@ -110,6 +110,7 @@ func (r *Rounds) Plan(ctx context.Context, account string) (Plan, error) {
 			if rev.Account != account {
 				return nil
 			}
+			s.Name = rev.Application
 			s.add(v, name(rev), 0)
 			return enough()
 		})

@@ -90,6 +90,7 @@ type OldRevision struct {
 	Number        int64 // its own
 	Account       string
 	ApplicationID string
+	Application   string // its name
 	Revision      deploy.Revision
 	Cursor        string
 	RegisteredAt  time.Time

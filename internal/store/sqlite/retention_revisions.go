@@ -67,9 +67,15 @@ func (s *Store) OldRevisions(ctx context.Context, applicationID string, unusedSi
 	if err != nil || len(out) == 0 {
 		return out, wrap(err, "list the old revisions of application %s", applicationID)
 	}
+	name := ""
+	if err := s.read.row(ctx, `SELECT name FROM application WHERE id = ?`, []any{applicationID}, &name); errors.Is(err, store.ErrNotFound) {
+		return nil, nil // it went meanwhile, with its revisions
+	} else if err != nil {
+		return nil, wrap(err, "read application %s", applicationID)
+	}
 	held, err := heldRevisions(ctx, s.read, applicationID)
 	for i, r := range out {
-		out[i].Held = held[r.Revision.Key()]
+		out[i].Application, out[i].Held = name, held[r.Revision.Key()]
 	}
 	return out, wrap(err, "find out which revisions application %s needs", applicationID)
 }

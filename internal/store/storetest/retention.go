@@ -332,7 +332,7 @@ func oldRevisions(t *testing.T, s store.Store) {
 	page := must1[[]store.OldRevision](t)(r.OldRevisions(ctx, a.ID, start.Add(9*time.Hour), 0, store.Page{Limit: 3}))
 	equal(t, "the next page", old(start.Add(9*time.Hour), 0, store.Page{Limit: 3, After: page[2].Cursor}), []string{key(3), key(4)})
 	equal(t, "what is told of one", page[1], store.OldRevision{
-		Number: page[1].Number, Account: account, ApplicationID: a.ID, Revision: all[1], Cursor: page[1].Cursor, RegisteredAt: start.Add(time.Hour),
+		Number: page[1].Number, Account: account, ApplicationID: a.ID, Application: a.Name, Revision: all[1], Cursor: page[1].Cursor, RegisteredAt: start.Add(time.Hour),
 	})
 	equal(t, "the applications", must1[[]string](t)(r.RevisionApplications(ctx, store.Page{Limit: 5})), []string{a.ID})
 

@@ -36,6 +36,9 @@ type agentFlags struct {
 	logLevel, logFormat  string
 }
 
+// idleMemory is how many resident bytes an agent with nothing to do is content with.
+const idleMemory = 16 << 20
+
 func newAgentCommand() *cobra.Command {
 	var flags agentFlags
 	defaultConfig, defaultRoot := agentDefaults()
@@ -68,7 +71,7 @@ The agent of a host that has enrolled (crossfade agent enroll) takes everything 
 			defer stop()
 			options.Abort = abort
 			options.Idle = func() {
-				if err := footprint.Shrink(); err != nil {
+				if err := footprint.ShrinkAbove(idleMemory); err != nil {
 					options.Log.Debug("an idle agent keeps more memory than it needs", "error", err)
 				}
 			}

@@ -43,7 +43,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // poll asks for commands until ctx ends. Commands run under work, their reports under tell.
 func (a *agent) poll(ctx, work, tell context.Context) {
 	slots := make(chan struct{}, maxCommands)
-	failures, idle := 0, false
+	failures := 0
 	for ctx.Err() == nil {
 		select {
 		case slots <- struct{}{}:
@@ -69,12 +69,10 @@ func (a *agent) poll(ctx, work, tell context.Context) {
 		}
 		a.board.Polled()
 		if cmd != nil && a.take(work, tell, *cmd, release) {
-			idle = false
 			continue
 		}
 		release()
-		if cmd == nil && !idle && a.idle != nil && a.commands.active() == 0 {
-			idle = true
+		if cmd == nil && a.idle != nil && a.commands.active() == 0 {
 			a.idle()
 		}
 		// A server that holds polls has waited already; one that does not must not be asked without end.

@@ -2,6 +2,7 @@ package footprint
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -9,6 +10,20 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// resident is what the process has in memory, in bytes.
+func resident() (int64, error) {
+	content, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(content))
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("/proc/self/statm says %q", content)
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
 
 // dropProgram unmaps the pages of the program's file from this process. They stay in the system's cache as long as it likes.
 func dropProgram() error {

@@ -34,7 +34,15 @@ func openDatabase(ctx context.Context, o Options) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &database{Store: s, Fleets: s, Retention: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s), proxies: s}, nil
+	return databaseOf(s), nil
+}
+
+// databaseOf is a store that one server is on.
+func databaseOf(s *sqlite.Store) *database {
+	return &database{
+		Store: s, Fleets: s, Retention: s, keys: s.Keys(),
+		registrations: sqlite.Registrations[builtin.Registration](s), proxies: s,
+	}
 }
 
 // secrets is where what all servers share is kept; nil: this one is alone.

@@ -19,7 +19,6 @@ import (
 	"crossfade/internal/sigv4"
 	"crossfade/internal/store"
 	"crossfade/internal/store/sqlite"
-	"crossfade/internal/traffic/builtin"
 )
 
 // lent is a store that outlives the servers on it.
@@ -40,7 +39,9 @@ func sharedStore(t *testing.T) func(context.Context, Options) (*database, error)
 		}
 	})
 	return func(context.Context, Options) (*database, error) {
-		return &database{Store: lent{s}, Fleets: s, keys: s.Keys(), registrations: sqlite.Registrations[builtin.Registration](s), proxies: s, sharing: s}, nil
+		d := databaseOf(s)
+		d.Store, d.sharing = lent{s}, s
+		return d, nil
 	}
 }
 

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"crossfade/internal/auth"
+	"crossfade/internal/store/relational"
 	"crossfade/internal/store/sqlite"
 	"crossfade/internal/traffic"
 	"crossfade/internal/traffic/builtin"
 )
 
-var _ builtin.Registry = sqlite.Registrations[builtin.Registration](nil)
+var _ builtin.Registry = relational.Registry[builtin.Registration]{}
 
 func TestAccessKeys(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
+	"crossfade/internal/store/relational"
 )
 
 // TestLogsGoWithTheirDeployment holds that nobody has to think of the logs who deletes a deployment.
@@ -39,13 +40,16 @@ func TestLogsGoWithTheirDeployment(t *testing.T) {
 	if _, err := s.AppendEventLog(ctx, store.LogChunk{EventLogKey: key, Lines: []store.LogLine{{Text: "line"}}}); err != nil {
 		t.Fatal(err)
 	}
-	err = s.write.do(ctx, func(t *tx) error { return one(t.exec(`DELETE FROM deployment WHERE id = 'd-1'`)) })
+	err = s.write.Do(ctx, func(t relational.Tx) error {
+		_, err := t.Exec(`DELETE FROM deployment WHERE id = 'd-1'`)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"event_log", "event_log_chunk"} {
 		var n int
-		if err := s.read.row(ctx, `SELECT count(*) FROM `+table, nil, &n); err != nil || n != 0 {
+		if err := s.read.Row(ctx, `SELECT count(*) FROM `+table, nil, &n); err != nil || n != 0 {
 			t.Errorf("%s has %d rows, %v", table, n, err)
 		}
 	}

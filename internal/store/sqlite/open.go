@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"crossfade/internal/store"
+	"crossfade/internal/store/relational"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver
@@ -22,12 +23,14 @@ import (
 
 // Store is a database in a data directory. Make one with Open.
 type Store struct {
+	*relational.Store
 	dir    string
 	log    *slog.Logger
 	lock   *os.File
 	readDB *sql.DB
 	read   *pool
-	write  *writer
+	write  *relational.Writer
+	writer *session // write's
 }
 
 var _ store.Store = (*Store)(nil)
@@ -66,7 +69,8 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, writeDB.Close())
 	}
-	s.write = newWriter(writeDB, conn)
+	s.writer = &session{tx: &tx{conn: conn, statements: map[string]*sql.Stmt{}}, db: writeDB}
+	s.write = relational.NewWriter(s.writer)
 	if s.readDB, err = sql.Open("sqlite", s.dsn("query_only(1)", "busy_timeout(10000)", "cache_size(-8192)", "temp_store(MEMORY)")); err != nil {
 		return err
 	}
@@ -74,6 +78,7 @@ func (s *Store) open(ctx context.Context) error {
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
 	s.read = newPool(s.readDB)
+	s.Store = relational.New(s.read, s.write)
 	return s.readDB.PingContext(ctx)
 }
 
@@ -113,14 +118,17 @@ func (s *Store) migrate(ctx context.Context, db *sql.DB) error {
 
 // Ping implements store.Store. It writes, because a full disk still reads.
 func (s *Store) Ping(ctx context.Context) error {
-	err := s.write.do(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO ping (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at`, time.Now().UnixNano())
+	err := s.write.Do(ctx, func(t relational.Tx) error {
+		_, err := t.Exec(`INSERT INTO ping (id, at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at`, time.Now().UnixNano())
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("write to the database in %s: %w", s.dir, err)
 	}
-	return wrap(s.readDB.PingContext(ctx), "read the database in %s", s.dir)
+	if err := s.readDB.PingContext(ctx); err != nil {
+		return fmt.Errorf("read the database in %s: %w", s.dir, err)
+	}
+	return nil
 }
 
 // Close implements store.Store. It waits for writes and reads under way; later calls fail. It may be called again.
@@ -133,11 +141,19 @@ func (s *Store) Close() error {
 		errs = append(errs, s.readDB.Close())
 	}
 	if s.write != nil {
-		errs = append(errs, s.write.close())
+		errs = append(errs, s.write.Close())
 	}
 	// The lock goes last, and with the file: nobody else may come before the database is closed.
 	if err := s.lock.Close(); !errors.Is(err, os.ErrClosed) {
 		errs = append(errs, err)
 	}
-	return wrap(errors.Join(errs...), "close the database in %s", s.dir)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close the database in %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// Registrations returns the registry of the built-in load balancer in the store: Registrations[builtin.Registration](s) is a builtin.Registry.
+func Registrations[R relational.Registration](s *Store) relational.Registry[R] {
+	return relational.Registrations[R](s.Store)
 }

@@ -30,7 +30,7 @@ func TestContract(t *testing.T) {
 				for query := range s.read.statements {
 					seen[query] = true
 				}
-				for query := range s.write.tx.statements {
+				for query := range s.writer.statements {
 					seen[query] = true
 				}
 				mu.Unlock()

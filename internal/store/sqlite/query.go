@@ -13,14 +13,6 @@ import (
 	codes "modernc.org/sqlite/lib"
 )
 
-// reader is what both a read connection and a write transaction can do.
-type reader interface {
-	// row reads one row, or fails with store.ErrNotFound.
-	row(ctx context.Context, query string, args []any, into ...any) error
-	// each calls scan for each row until it returns false.
-	each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (more bool, err error)) error
-}
-
 // tx is the open write transaction. It is used under the writer's lock only.
 type tx struct {
 	conn       *sql.Conn
@@ -59,8 +51,8 @@ func (t *tx) doubt(err error) error {
 	return err
 }
 
-// exec runs a statement and returns how many rows it changed.
-func (t *tx) exec(query string, args ...any) (int64, error) {
+// Exec implements relational.Tx.
+func (t *tx) Exec(query string, args ...any) (int64, error) {
 	s, err := t.prepare(query)
 	if err != nil {
 		return 0, err
@@ -72,15 +64,18 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
+// Broken implements relational.Tx.
+func (t *tx) Broken() error { return t.broken }
+
 // control runs a statement that steers the transaction. When it fails the transaction is broken.
 func (t *tx) control(query string) {
-	if _, err := t.exec(query); err != nil {
+	if _, err := t.Exec(query); err != nil {
 		t.broken = err
 	}
 }
 
-// row implements reader.
-func (t *tx) row(_ context.Context, query string, args []any, into ...any) error {
+// Row implements relational.Reader.
+func (t *tx) Row(_ context.Context, query string, args []any, into ...any) error {
 	s, err := t.prepare(query)
 	if err != nil {
 		return err
@@ -95,8 +90,8 @@ func (t *tx) row(_ context.Context, query string, args []any, into ...any) error
 	return nil
 }
 
-// each implements reader.
-func (t *tx) each(_ context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+// Each implements relational.Reader.
+func (t *tx) Each(_ context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
 	s, err := t.prepare(query)
 	if err != nil {
 		return err
@@ -172,10 +167,10 @@ func (p *pool) query(ctx context.Context, query string, args []any) (*sql.Rows, 
 	return s.QueryContext(ctx, args...)
 }
 
-// row implements reader.
-func (p *pool) row(ctx context.Context, query string, args []any, into ...any) error {
+// Row implements relational.Reader.
+func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) error {
 	found := false
-	err := p.each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+	err := p.Each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
 		found = true
 		return false, rows.Scan(into...)
 	})
@@ -185,8 +180,8 @@ func (p *pool) row(ctx context.Context, query string, args []any, into ...any) e
 	return err
 }
 
-// each implements reader.
-func (p *pool) each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+// Each implements relational.Reader.
+func (p *pool) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
 	rows, err := p.query(ctx, query, args)
 	if err != nil {
 		return err

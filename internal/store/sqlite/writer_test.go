@@ -13,6 +13,7 @@ import (
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
+	"crossfade/internal/store/relational"
 )
 
 func opened(t *testing.T) *Store {
@@ -29,28 +30,28 @@ func opened(t *testing.T) *Store {
 	return s
 }
 
-func put(t *tx, target string) error {
-	_, err := t.exec(`INSERT INTO registration (target_group, instance, address, registered, generation) VALUES ('g', ?, '', 1, 1)`, target)
+func put(t relational.Tx, target string) error {
+	_, err := t.Exec(`INSERT INTO registration (target_group, instance, address, registered, generation) VALUES ('g', ?, '', 1, 1)`, target)
 	return err
 }
 
 func count(t *testing.T, s *Store) (n int) {
 	t.Helper()
-	if err := s.read.row(t.Context(), `SELECT count(*) FROM registration`, nil, &n); err != nil {
+	if err := s.read.Row(t.Context(), `SELECT count(*) FROM registration`, nil, &n); err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
 // behind starts writes that queue up behind one that holds the connection, and returns when all have ended.
-func behind(s *Store, first func(*tx) error, fns ...func(*tx) error) (errs []error) {
+func behind(s *Store, first func(relational.Tx) error, fns ...func(relational.Tx) error) (errs []error) {
 	errs = make([]error, len(fns)+1)
 	var all sync.WaitGroup
 	holds := make(chan struct{})
 	all.Go(func() {
-		errs[0] = s.write.do(context.Background(), func(t *tx) error {
+		errs[0] = s.write.Do(context.Background(), func(t relational.Tx) error {
 			close(holds)
-			for s.write.waiting.Load() < int32(len(fns)) {
+			for waiting := 0; waiting < len(fns); waiting, _ = s.write.Load() {
 				runtime.Gosched()
 			}
 			return first(t)
@@ -58,7 +59,7 @@ func behind(s *Store, first func(*tx) error, fns ...func(*tx) error) (errs []err
 	})
 	<-holds
 	for i, fn := range fns {
-		all.Go(func() { errs[i+1] = s.write.do(context.Background(), fn) })
+		all.Go(func() { errs[i+1] = s.write.Do(context.Background(), fn) })
 	}
 	all.Wait()
 	return errs
@@ -69,7 +70,7 @@ func TestDurabilitySettings(t *testing.T) {
 	s := opened(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
 		var got string
-		if err := s.write.do(t.Context(), func(t *tx) error { return t.row(context.Background(), `PRAGMA `+pragma, nil, &got) }); err != nil || got != want {
+		if err := s.write.Do(t.Context(), func(t relational.Tx) error { return t.Row(context.Background(), `PRAGMA `+pragma, nil, &got) }); err != nil || got != want {
 			t.Errorf("%s is %q, want %q (%v)", pragma, got, want, err)
 		}
 	}
@@ -82,10 +83,14 @@ func TestWritesShareACommit(t *testing.T) {
 	t.Parallel()
 	s := opened(t)
 	no := errors.New("no")
-	group := func(t *tx) error { return put(t, fmt.Sprintf("%p", &struct{ int }{})) }
+	group := func(t relational.Tx) error { return put(t, fmt.Sprintf("%p", &struct{ int }{})) }
 	var members atomic.Int32
-	seen := func(t *tx) error { members.Store(int32(s.write.group.members)); return group(t) }
-	bad := func(t *tx) error { return errors.Join(group(t), no) }
+	seen := func(t relational.Tx) error {
+		_, n := s.write.Load()
+		members.Store(int32(n))
+		return group(t)
+	}
+	bad := func(t relational.Tx) error { return errors.Join(group(t), no) }
 	errs := behind(s, seen, seen, bad, seen, bad, seen)
 	failed := 0
 	for _, err := range errs {
@@ -105,8 +110,8 @@ func TestAFirstMemberThatFails(t *testing.T) {
 	t.Parallel()
 	s := opened(t)
 	no := errors.New("no")
-	errs := behind(s, func(t *tx) error { return errors.Join(put(t, "lost"), no) },
-		func(t *tx) error { return put(t, "a") }, func(t *tx) error { return put(t, "b") })
+	errs := behind(s, func(t relational.Tx) error { return errors.Join(put(t, "lost"), no) },
+		func(t relational.Tx) error { return put(t, "a") }, func(t relational.Tx) error { return put(t, "b") })
 	if !errors.Is(errs[0], no) || errs[1] != nil || errs[2] != nil || count(t, s) != 2 {
 		t.Errorf("%v, %d rows", errs, count(t, s))
 	}
@@ -115,7 +120,7 @@ func TestAFirstMemberThatFails(t *testing.T) {
 func TestAPanicTakesBackItsOwn(t *testing.T) {
 	t.Parallel()
 	s := opened(t)
-	panics := func(t *tx) error {
+	panics := func(t relational.Tx) error {
 		if err := put(t, "lost"); err != nil {
 			return err
 		}
@@ -123,12 +128,12 @@ func TestAPanicTakesBackItsOwn(t *testing.T) {
 	}
 	caught := func(ctx context.Context) (what any) {
 		defer func() { what = recover() }()
-		return s.write.do(ctx, panics)
+		return s.write.Do(ctx, panics)
 	}
 	if what := caught(t.Context()); what != "oh" {
 		t.Fatalf("caught %v", what)
 	}
-	if err := s.write.do(t.Context(), func(t *tx) error { return put(t, "kept") }); err != nil {
+	if err := s.write.Do(t.Context(), func(t relational.Tx) error { return put(t, "kept") }); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, s); n != 1 {
@@ -143,8 +148,8 @@ func TestAFullDisk(t *testing.T) {
 	pages := func(n int) {
 		t.Helper()
 		var got int
-		err := s.write.do(t.Context(), func(t *tx) error {
-			return t.row(context.Background(), fmt.Sprintf(`PRAGMA max_page_count = %d`, n), nil, &got)
+		err := s.write.Do(t.Context(), func(t relational.Tx) error {
+			return t.Row(context.Background(), fmt.Sprintf(`PRAGMA max_page_count = %d`, n), nil, &got)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -154,12 +159,12 @@ func TestAFullDisk(t *testing.T) {
 	big := strings.Repeat("x", 100_000)
 	kept := 0
 	for i := range 50 {
-		err := s.write.do(t.Context(), func(t *tx) error { return put(t, fmt.Sprint(i)) })
+		err := s.write.Do(t.Context(), func(t relational.Tx) error { return put(t, fmt.Sprint(i)) })
 		if err == nil {
 			kept++
 		}
-		fill := func(t *tx) error { return put(t, big+fmt.Sprint(i)) }
-		if err := s.write.do(t.Context(), fill); err == nil {
+		fill := func(t relational.Tx) error { return put(t, big+fmt.Sprint(i)) }
+		if err := s.write.Do(t.Context(), fill); err == nil {
 			t.Fatal("what has no room was written")
 		}
 		for _, err := range behind(s, fill, fill, fill) {

@@ -1,0 +1,216 @@
+package relational
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"crossfade/internal/deploy"
+	"crossfade/internal/store"
+)
+
+// Apply implements store.Batch. All checks, those of the spawned deployment included, come before the first write: a refusal has written
+// nothing, and no savepoint is needed.
+func (b *batch) Apply(ctx context.Context, t deploy.Transition) error {
+	if t.Empty() || b.failed != nil {
+		return b.failed
+	}
+	id := t.Deployment().Spec.ID
+	if err := b.admit(ctx, t, ""); err != nil {
+		return wrap(err, "apply to deployment %s", id)
+	}
+	spawn := t.Spawn()
+	if spawn != nil {
+		if err := b.admit(ctx, *spawn, id); err != nil {
+			return wrap(err, "apply to deployment %s: create its rollback %s", id, spawn.Deployment().Spec.ID)
+		}
+	}
+	err := b.apply(t)
+	if err == nil && spawn != nil {
+		// The row of the one that ended still stands as the group's active deployment.
+		if err = b.flush(); err == nil {
+			err = b.apply(*spawn)
+		}
+	}
+	if err != nil {
+		// None of the documented errors: those promise that nothing was written.
+		b.failed = fmt.Errorf("write the transition of deployment %s: %v", id, err)
+	}
+	return b.failed
+}
+
+// admit refuses what may not be applied. ended is the deployment whose end spawns this one: its group is free then, and may even be gone,
+// because what has been deleted must not keep a deployment from ending.
+func (b *batch) admit(ctx context.Context, t deploy.Transition, ended string) error {
+	d := t.Deployment()
+	spec := d.Spec
+	if !t.Created() {
+		k, err := b.load(ctx, spec.ID)
+		if errors.Is(err, store.ErrNotFound) || err == nil && k.d.State.Version != t.From() {
+			return store.ErrConflict
+		}
+		if err != nil || standing(k.d) == standing(d) {
+			return err
+		}
+		return b.turnFree(ctx, spec.GroupID)
+	}
+	if ended == "" {
+		known, err := exists(b.tx, `SELECT 1 FROM deployment_group WHERE id = ? AND account = ?`, spec.GroupID, spec.Account)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return store.ErrNotFound
+		}
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	// A rollback goes before those that wait.
+	if standing(d) == standingActive && ended == "" {
+		if err := b.groupFree(ctx, spec.GroupID); err != nil {
+			return err
+		}
+	}
+	taken, err := exists(b.tx, `SELECT 1 FROM deployment WHERE id = ?`, spec.ID)
+	if err == nil && taken {
+		err = store.ErrExists
+	}
+	return err
+}
+
+// groupFree fails with *store.GroupBusyError while the group has an unfinished deployment, also one that waits.
+func (b *batch) groupFree(ctx context.Context, groupID string) error {
+	return b.busy(ctx, groupID, `SELECT id FROM deployment WHERE group_id = ? AND status IN (`+unfinishedStatuses+`) AND standing <> 'beside' ORDER BY id LIMIT 1`)
+}
+
+// turnFree fails with *store.GroupBusyError while a deployment has the group's turn.
+func (b *batch) turnFree(ctx context.Context, groupID string) error {
+	if err := b.flush(); err != nil {
+		return err
+	}
+	return b.busy(ctx, groupID, activeDeployment)
+}
+
+func (b *batch) busy(ctx context.Context, groupID, query string) error {
+	var active string
+	err := b.tx.Row(ctx, query, []any{groupID}, &active)
+	switch {
+	case err == nil:
+		return &store.GroupBusyError{Active: active}
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	default:
+		return err
+	}
+}
+
+// apply writes a transition that was admitted.
+func (b *batch) apply(t deploy.Transition) error {
+	d := t.Deployment()
+	if t.Created() {
+		if err := b.create(d); err != nil {
+			return err
+		}
+	} else {
+		k := b.known[d.Spec.ID]
+		k.d = d
+		if t.Respecified() {
+			if _, err := b.tx.Exec(`UPDATE deployment_spec SET spec = ? WHERE deployment_id = ?`, encode(d.Spec), d.Spec.ID); err != nil {
+				return err
+			}
+		}
+		if !k.dirty {
+			k.dirty = true
+			b.dirty = append(b.dirty, k)
+		}
+	}
+	for _, write := range []func(deploy.Transition) error{b.targets, b.effects, b.journal, b.instances, b.notices} {
+		if err := write(t); err != nil {
+			return err
+		}
+	}
+	return changeGroup(b.tx, t.Group())
+}
+
+func (b *batch) create(d deploy.Deployment) error {
+	spec, st := d.Spec, d.State
+	_, err := b.tx.Exec(`
+		INSERT INTO deployment (id, account, application_id, group_id, external_id, config, created_at, status, version, wake_at, state, standing, root)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		spec.ID, spec.Account, spec.ApplicationID, spec.GroupID, spec.ExternalID, spec.Config, nanosOrZero(spec.CreatedAt),
+		string(st.Status), st.Version, nanos(st.WakeAt), encode(st), standing(d), spec.Root)
+	if err != nil {
+		return err
+	}
+	if _, err := b.tx.Exec(`INSERT INTO deployment_spec (deployment_id, spec) VALUES (?, ?)`, spec.ID, encode(spec)); err != nil {
+		return err
+	}
+	if err := useRevision(b.tx, spec, spec.CreatedAt); err != nil {
+		return err
+	}
+	b.known[spec.ID] = &known{d: d, row: st}
+	return nil
+}
+
+func (b *batch) targets(t deploy.Transition) error {
+	id := t.Deployment().Spec.ID
+	for _, n := range t.NewTargets() {
+		_, err := b.tx.Exec(`INSERT INTO target (deployment_id, id, lane, rank, turn, status, due_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			id, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), targetDoc(n))
+		if err != nil {
+			return wrap(err, "add target %q", n.ID)
+		}
+	}
+	for _, c := range t.Targets() {
+		rows, err := b.tx.Exec(`UPDATE target SET turn = ?, status = ?, due_at = ?, doc = ? WHERE deployment_id = ? AND id = ?`,
+			c.Turn, string(c.Status), nanos(c.DueAt), targetDoc(c), id, c.ID)
+		if err == nil && rows == 0 {
+			err = errors.New("it was never added")
+		}
+		if err != nil {
+			return wrap(err, "change target %q", c.ID)
+		}
+	}
+	if !t.SkipRest() {
+		return nil
+	}
+	_, err := b.tx.Exec(`UPDATE target SET status = 'Skipped', due_at = NULL WHERE deployment_id = ? AND +status IN ('Pending', 'InProgress', 'Ready')`, id)
+	return err
+}
+
+func (b *batch) effects(t deploy.Transition) error {
+	for _, k := range t.Cleared() {
+		_, err := b.tx.Exec(`DELETE FROM effect WHERE deployment_id = ? AND target_id = ? AND kind = ?`, k.DeploymentID, k.Target, string(k.Kind))
+		if err != nil {
+			return err
+		}
+	}
+	if t.ClearAll() {
+		_, err := b.tx.Exec(`DELETE FROM effect WHERE deployment_id = ? AND kind <> ?`, t.Deployment().Spec.ID, string(deploy.EffectTraffic))
+		if err != nil {
+			return err
+		}
+	}
+	for _, e := range t.Effects() {
+		_, err := b.tx.Exec(`INSERT INTO effect (deployment_id, target_id, kind, doc) VALUES (?, ?, ?, ?)
+			ON CONFLICT (deployment_id, target_id, kind) DO UPDATE SET doc = excluded.doc`,
+			e.Key.DeploymentID, e.Key.Target, string(e.Key.Kind), encode(effectDoc{Command: e.Command, Traffic: e.Traffic, Split: e.Split, Watch: e.Watch, Hold: e.Hold}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) journal(t deploy.Transition) error {
+	id := t.Deployment().Spec.ID
+	for _, l := range t.Journal() {
+		_, err := b.tx.Exec(`INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			id, l.Number, nanosOrZero(l.At), l.Target, string(l.Event), l.From, l.To, l.Text)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

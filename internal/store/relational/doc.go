@@ -1,0 +1,42 @@
+// Package relational is the SQL of the store, for every engine that speaks it: what the tables mean, which statement does what, and in which order.
+//
+// It owns the queries, their arguments and how rows become values; and the [Writer], which lets writes share a commit. The engines (packages sqlite
+// and postgres) own the connections, the schema with its migrations, and what their databases say differently: they make a [Store] of a [Reader] and a
+// [Session]. Statements are written in the words that both know, with ? for arguments; a + before a column keeps SQLite from choosing its index, and
+// means nothing elsewhere. It decides nothing about deployments: what [Store.Batch] writes is what a deploy.Transition says.
+//
+// Every check precedes its write under the writer's lock, so a refused call has written nothing. One writer at a time means that the order of
+// commits is the order of identifiers, in every process on the same database.
+package relational
+
+import (
+	"context"
+	"database/sql"
+)
+
+// Reader is what both a read connection and a write transaction can do.
+type Reader interface {
+	// Row reads one row, or fails with store.ErrNotFound.
+	Row(ctx context.Context, query string, args []any, into ...any) error
+	// Each calls scan for each row until it returns false.
+	Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (more bool, err error)) error
+}
+
+// Tx is a write transaction. It is used by one goroutine, and not after the function that it was given to has returned.
+type Tx interface {
+	Reader
+	// Exec runs a statement and returns how many rows it changed. A violated constraint is store.ErrExists, or store.ErrNotFound when it is about a
+	// row that is referred to; it has undone its own statement and nothing else.
+	Exec(query string, args ...any) (int64, error)
+	// Broken is the first error that left the transaction in doubt, after which nothing more is executed; nil: there was none.
+	Broken() error
+}
+
+// Store is the contract on SQL. An engine embeds it.
+type Store struct {
+	read  Reader
+	write *Writer
+}
+
+// New makes a store of the connections that read and of the one that writes.
+func New(read Reader, write *Writer) *Store { return &Store{read: read, write: write} }

@@ -145,15 +145,42 @@ func (f *Follower) report(ctx context.Context, known *told) error {
 	if !r.Full && len(r.Targets)+len(r.Gone) == 0 && known.applied == r.Applied && known.epoch == r.Epoch && known.digest == r.Digest {
 		return nil
 	}
-	known.sequence++
-	r.Sequence = known.sequence
-	bounded, cancel := context.WithTimeout(ctx, tellTime)
-	defer cancel()
-	if err := f.Control.Report(bounded, r); err != nil {
+	if err := f.send(ctx, known, r); err != nil {
+		// Part of it may have arrived.
+		known.full = true
 		return err
 	}
 	known.full, known.applied, known.epoch, known.digest, known.targets = false, r.Applied, r.Epoch, r.Digest, is
 	return nil
+}
+
+const (
+	// mostTargets bounds a report, so that it fits in what a server reads: 1 MiB.
+	mostTargets = 1500
+	// longestReason is in bytes.
+	longestReason = 240
+)
+
+// send sends a report in pieces. Only the last says what was taken over, because the ones before do not tell of every target.
+func (f *Follower) send(ctx context.Context, known *told, r feed.Report) error {
+	one := func(piece feed.Report) error {
+		known.sequence++
+		piece.Sequence = known.sequence
+		bounded, cancel := context.WithTimeout(ctx, tellTime)
+		defer cancel()
+		return f.Control.Report(bounded, piece)
+	}
+	for len(r.Targets)+len(r.Gone) > mostTargets {
+		piece := r
+		piece.Applied = -1
+		piece.Targets = r.Targets[:min(len(r.Targets), mostTargets)]
+		piece.Gone = r.Gone[:min(len(r.Gone), mostTargets-len(piece.Targets))]
+		if err := one(piece); err != nil {
+			return err
+		}
+		r.Targets, r.Gone, r.Full = r.Targets[len(piece.Targets):], r.Gone[len(piece.Gone):], false
+	}
+	return one(r)
 }
 
 func sortedKeys(m map[feed.Key]feed.Target) []feed.Key {
@@ -171,7 +198,7 @@ func observed(running *lb.Balancer, retiring []*lb.Balancer) map[feed.Key]feed.T
 	note := func(t lb.TargetMetrics) {
 		k := feed.Key{TargetGroup: t.TargetGroup, Instance: t.ID}
 		if _, known := is[k]; !known {
-			is[k] = feed.Target{TargetGroup: t.TargetGroup, Instance: t.ID, State: string(t.State), Reason: t.Reason, Environment: t.Environment}
+			is[k] = feed.Target{TargetGroup: t.TargetGroup, Instance: t.ID, State: string(t.State), Reason: short(t.Reason), Environment: t.Environment}
 		}
 	}
 	for _, t := range running.Metrics().Targets {
@@ -186,4 +213,12 @@ func observed(running *lb.Balancer, retiring []*lb.Balancer) map[feed.Key]feed.T
 		}
 	}
 	return is
+}
+
+// short cuts a reason, which may quote what a target said, and leaves whole characters.
+func short(reason string) string {
+	if len(reason) > longestReason {
+		reason = reason[:longestReason]
+	}
+	return strings.ToValidUTF8(reason, "")
 }

@@ -38,14 +38,31 @@ type Proxies interface {
 	Remove(ctx context.Context, name string) error
 }
 
-// FollowTargetGroupsInput is a proxy's question.
-type FollowTargetGroupsInput struct{ feed.Question }
+// FollowTargetGroupsInput is a proxy's question, as feed.Question.
+type FollowTargetGroupsInput struct {
+	Proxy  feed.Identity `json:"proxy"`
+	Epoch  string        `json:"epoch,omitempty"`
+	After  int64         `json:"after"`
+	Digest string        `json:"digest,omitempty"`
+	Wait   bool          `json:"wait,omitempty"`
+}
 
-// ReportTargetGroupsInput is what a proxy observes.
-type ReportTargetGroupsInput struct{ feed.Report }
+// ReportTargetGroupsInput is what a proxy observes, as feed.Report.
+type ReportTargetGroupsInput struct {
+	Proxy    feed.Identity `json:"proxy"`
+	Sequence int64         `json:"sequence"`
+	Full     bool          `json:"full,omitempty"`
+	Epoch    string        `json:"epoch"`
+	Applied  int64         `json:"applied"`
+	Digest   string        `json:"digest"`
+	Targets  []feed.Target `json:"targets,omitempty"`
+	Gone     []feed.Key    `json:"gone,omitempty"`
+}
 
 // LeaveTargetGroupsInput is the last that a proxy says.
-type LeaveTargetGroupsInput struct{ feed.Identity }
+type LeaveTargetGroupsInput struct {
+	Proxy feed.Identity `json:"proxy"`
+}
 
 // ListProxiesInput asks for all proxies.
 type ListProxiesInput struct{}
@@ -75,23 +92,23 @@ var proxyName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 func identified(id feed.Identity) (broken []wire.Violation) {
 	if !proxyName.MatchString(id.Name) {
-		broken = append(broken, wire.Violation{Path: "name", Shape: "ProxyName", Member: "name", Rule: wire.Pattern,
+		broken = append(broken, wire.Violation{Path: "proxy.name", Shape: "ProxyName", Member: "name", Rule: wire.Pattern,
 			Detail: "give a proxy a name of 1 to 64 letters, digits, dots, dashes and underscores, which begins with a letter or digit"})
 	}
 	if id.ID == "" || len(id.ID) > 64 || id.Session == "" || len(id.Session) > 64 {
-		broken = append(broken, wire.Violation{Path: "id", Shape: "ProxyId", Member: "id", Rule: wire.Required, Detail: "give the proxy's id and session, of at most 64 characters"})
+		broken = append(broken, wire.Violation{Path: "proxy.id", Shape: "ProxyId", Member: "id", Rule: wire.Required, Detail: "give the proxy's id and session, of at most 64 characters"})
 	}
 	return broken
 }
 
 // Validate implements wire.Input.
-func (in *FollowTargetGroupsInput) Validate() []wire.Violation { return identified(in.Identity) }
+func (in *FollowTargetGroupsInput) Validate() []wire.Violation { return identified(in.Proxy) }
 
 // Validate implements wire.Input.
-func (in *ReportTargetGroupsInput) Validate() []wire.Violation { return identified(in.Identity) }
+func (in *ReportTargetGroupsInput) Validate() []wire.Violation { return identified(in.Proxy) }
 
 // Validate implements wire.Input.
-func (in *LeaveTargetGroupsInput) Validate() []wire.Violation { return identified(in.Identity) }
+func (in *LeaveTargetGroupsInput) Validate() []wire.Violation { return identified(in.Proxy) }
 
 // Validate implements wire.Input.
 func (*ListProxiesInput) Validate() []wire.Violation { return nil }
@@ -144,9 +161,10 @@ func (s *Service) FollowTargetGroups(ctx context.Context, in *FollowTargetGroups
 	if err != nil {
 		return nil, err
 	}
-	answer, err := p.Follow(ctx, caller, in.Question, proxyHold)
+	q := feed.Question{Identity: in.Proxy, Epoch: in.Epoch, After: in.After, Digest: in.Digest, Wait: in.Wait}
+	answer, err := p.Follow(ctx, caller, q, proxyHold)
 	if err != nil {
-		return nil, proxyError(in.Name, err)
+		return nil, proxyError(in.Proxy.Name, err)
 	}
 	return &answer, nil
 }
@@ -157,7 +175,10 @@ func (s *Service) ReportTargetGroups(ctx context.Context, in *ReportTargetGroups
 	if err != nil {
 		return err
 	}
-	return proxyError(in.Name, p.Report(ctx, caller, in.Report))
+	r := feed.Report{
+		Identity: in.Proxy, Sequence: in.Sequence, Full: in.Full, Epoch: in.Epoch, Applied: in.Applied, Digest: in.Digest, Targets: in.Targets, Gone: in.Gone,
+	}
+	return proxyError(in.Proxy.Name, p.Report(ctx, caller, r))
 }
 
 // LeaveTargetGroups forgets a proxy that serves nothing any more.
@@ -166,7 +187,7 @@ func (s *Service) LeaveTargetGroups(ctx context.Context, in *LeaveTargetGroupsIn
 	if err != nil {
 		return err
 	}
-	return p.Leave(ctx, caller, in.Identity)
+	return p.Leave(ctx, caller, in.Proxy)
 }
 
 // ListProxies lists all proxies that are known.
@@ -200,7 +221,8 @@ func (s *Service) RemoveProxy(ctx context.Context, in *RemoveProxyInput) error {
 // Follow implements follow.Control.
 func (c *Client) Follow(ctx context.Context, q feed.Question) (feed.Answer, error) {
 	var out feed.Answer
-	if err := c.call(ctx, auth.FollowTargetGroups, FollowTargetGroupsInput{q}, &out); err != nil {
+	in := FollowTargetGroupsInput{Proxy: q.Identity, Epoch: q.Epoch, After: q.After, Digest: q.Digest, Wait: q.Wait}
+	if err := c.call(ctx, auth.FollowTargetGroups, in, &out); err != nil {
 		return feed.Answer{}, fmt.Errorf("follow the target groups: %w", err)
 	}
 	if out.Installation == "" || out.Epoch == "" {
@@ -211,7 +233,10 @@ func (c *Client) Follow(ctx context.Context, q feed.Question) (feed.Answer, erro
 
 // Report implements follow.Control.
 func (c *Client) Report(ctx context.Context, r feed.Report) error {
-	err := c.call(ctx, auth.ReportTargetGroups, ReportTargetGroupsInput{r}, nil)
+	in := ReportTargetGroupsInput{
+		Proxy: r.Identity, Sequence: r.Sequence, Full: r.Full, Epoch: r.Epoch, Applied: r.Applied, Digest: r.Digest, Targets: r.Targets, Gone: r.Gone,
+	}
+	err := c.call(ctx, auth.ReportTargetGroups, in, nil)
 	var refused *Refusal
 	if errors.As(err, &refused) {
 		switch wire.Code(refused.Code) {

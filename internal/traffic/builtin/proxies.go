@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -288,6 +289,9 @@ func (p *Proxies) answer(ctx context.Context, q feed.Question) (answer feed.Answ
 	}
 	if q.Digest == answer.Digest {
 		answer.Configuration = nil
+	}
+	if answer.Full { // what is out is not among all that there are
+		answer.Registrations = slices.DeleteFunc(answer.Registrations, func(r feed.Registration) bool { return !r.In })
 	}
 	return answer, true, nil
 }

@@ -48,15 +48,15 @@ func (c *changeDoc) sooner(at time.Time) {
 	}
 }
 
-// enter adds an entry and returns its position. eventsTo is the latest time of its events; 0: it has none.
-func enter(ctx context.Context, t Tx, replica string, eventsTo int64, doc *changeDoc) (position int64, err error) {
+// enter adds an entry and returns its position. now is the time that all servers share; eventsTo is the latest time of its events; 0: it has none.
+func enter(ctx context.Context, t Tx, replica string, now time.Time, eventsTo int64, doc *changeDoc) (position int64, err error) {
 	if eventsTo == 0 {
 		if err := t.Row(ctx, lastChange, nil, &position, &eventsTo); err != nil {
 			return 0, err
 		}
 	}
 	err = t.Row(ctx, `INSERT INTO change (replica, at, events_to, doc) VALUES (?, ?, ?, ?) RETURNING position`,
-		[]any{replica, unixNano(clock()), eventsTo, encode(doc)}, &position)
+		[]any{replica, unixNano(now), eventsTo, encode(doc)}, &position)
 	return position, err
 }
 
@@ -189,8 +189,12 @@ func (s *Store) EffectsOf(ctx context.Context, shards deploy.Shards) ([]deploy.E
 func (s *Store) TrimChanges(ctx context.Context, age time.Duration, most int) (int, error) {
 	var removed int64
 	err := s.write.Do(ctx, func(t Tx) error {
-		before, end := unixNano(clock().Add(-age)), int64(0)
-		err := t.Each(ctx, `SELECT position, at FROM change WHERE position < (SELECT max(position) FROM change) ORDER BY position LIMIT ?`, []any{most},
+		now, err := sharedNow(ctx, t, time.Now())
+		if err != nil {
+			return err
+		}
+		before, end := unixNano(now.Add(-age)), int64(0)
+		err = t.Each(ctx, `SELECT position, at FROM change WHERE position < (SELECT max(position) FROM change) ORDER BY position LIMIT ?`, []any{most},
 			func(rows *sql.Rows) (bool, error) {
 				var position, at int64
 				if err := rows.Scan(&position, &at); err != nil || at > before {

@@ -22,7 +22,7 @@ func (s *Store) Attend(ctx context.Context, a store.Attendance) (store.Attended,
 		if !r.gaveUp {
 			return nil
 		}
-		_, err := enter(ctx, t, a.Replica, 0, &changeDoc{Leases: true})
+		_, err := enter(ctx, t, a.Replica, r.Now, 0, &changeDoc{Leases: true})
 		return err
 	})
 	return got, wrap(err, "renew the leases of replica %s", a.Replica)
@@ -45,12 +45,16 @@ type leaseRow struct {
 }
 
 func (r *roll) call(ctx context.Context) error {
+	var err error
+	if r.Now, err = sharedNow(ctx, r.tx, r.Now); err != nil {
+		return err
+	}
 	now := unixNano(r.Now)
 	r.until = unixNano(r.Now.Add(r.For))
 	if _, err := r.tx.Exec(`DELETE FROM replica WHERE until < ?`, now); err != nil {
 		return err
 	}
-	_, err := r.tx.Exec(`INSERT INTO replica (name, until) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET until = excluded.until`, r.Replica, r.until)
+	_, err = r.tx.Exec(`INSERT INTO replica (name, until) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET until = excluded.until`, r.Replica, r.until)
 	if err != nil {
 		return err
 	}
@@ -130,11 +134,12 @@ func (s *Store) Leave(ctx context.Context, replica string) error {
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = enter(ctx, t, replica, 0, &changeDoc{Leases: true})
+		now, err := sharedNow(ctx, t, time.Now())
+		if err != nil {
+			return err
+		}
+		_, err = enter(ctx, t, replica, now, 0, &changeDoc{Leases: true})
 		return err
 	})
 	return wrap(err, "give up the leases of replica %s", replica)
 }
-
-// clock is the time that replicas of this store share: they are in one process.
-func clock() time.Time { return time.Now() }

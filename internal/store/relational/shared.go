@@ -38,7 +38,7 @@ func (s *Store) SharedBatch(ctx context.Context, replica string, now time.Time, 
 			return err
 		}
 		var err error
-		where.Position, err = enter(ctx, t, replica, unixNano(b.at.Add(store.SharedSpan)), &b.doc)
+		where.Position, err = enter(ctx, t, replica, now, unixNano(b.at.Add(store.SharedSpan)), &b.doc)
 		return err
 	})
 	return where, wrap(err, "write a batch of replica %s", replica)

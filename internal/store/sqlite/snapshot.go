@@ -30,7 +30,12 @@ func (s Snapshots) Copy(ctx context.Context, file string) (err error) {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("find the database: %w", err)
 	}
-	db, err := sql.Open("sqlite", fileURL(path, "mode=rw"))
+	// A relative path would be read as the host of a URL.
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", fileURL(whole, "mode=rw"))
 	if err != nil {
 		return err
 	}
@@ -52,7 +57,11 @@ func (s Snapshots) Copy(ctx context.Context, file string) (err error) {
 
 // checkCopy holds that a copy is a whole database.
 func checkCopy(ctx context.Context, file string) (err error) {
-	db, err := sql.Open("sqlite", fileURL(file, "mode=ro"))
+	whole, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	db, err := sql.Open("sqlite", fileURL(whole, "mode=ro"))
 	if err != nil {
 		return err
 	}

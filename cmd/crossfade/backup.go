@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,26 +27,26 @@ func (p *place) addFlags(c *cobra.Command) {
 	f.StringVar(&p.store, "store", "", "postgres://… of a server that keeps its state there (default: $CROSSFADE_STORE; none: SQLite in the data directory)")
 }
 
-// find is the data directory and its database.
-func (p *place) find(c *cobra.Command) (string, backup.Database, error) {
+// find is the configuration and the database.
+func (p *place) find(c *cobra.Command) (config.Config, backup.Database, error) {
 	environ := os.Environ()
 	if p.file == "" {
 		p.file = variable(environ, "CROSSFADE_CONFIG")
 	}
 	cfg, err := config.Load(config.Sources{File: p.file, Environ: environ, Flags: c.Flags(), FlagKeys: map[string]string{"data": "data"}})
 	if err != nil {
-		return "", nil, &usageError{err}
+		return cfg, nil, &usageError{err}
 	}
 	if p.store == "" {
 		p.store = variable(environ, "CROSSFADE_STORE")
 	}
 	switch {
 	case strings.HasPrefix(p.store, "postgres://"), strings.HasPrefix(p.store, "postgresql://"):
-		return cfg.Data, backup.Postgres{URL: p.store}, nil
+		return cfg, backup.Postgres{URL: p.store}, nil
 	case p.store != "" && p.store != "sqlite":
-		return "", nil, &usageError{errors.New("--store is no postgres://… : leave it out for SQLite in the data directory")}
+		return cfg, nil, &usageError{errors.New("--store is no postgres://… : leave it out for SQLite in the data directory")}
 	}
-	return cfg.Data, sqlite.Snapshots{Dir: cfg.Data}, nil
+	return cfg, sqlite.Snapshots{Dir: cfg.Data}, nil
 }
 
 // secretsHelp says what the file is.
@@ -66,11 +67,13 @@ With --store the database is copied by pg_dump, which must be on the PATH and no
 		Example: `  crossfade backup /backup/crossfade-$(date +%F).tar --data /var/lib/crossfade
   crossfade backup crossfade.tar --config /etc/crossfade.yaml --store postgres://crossfade@db.example.com/crossfade`,
 		RunE: func(c *cobra.Command, args []string) error {
-			data, database, err := at.find(c)
+			cfg, database, err := at.find(c)
 			if err != nil {
 				return err
 			}
-			m, err := backup.Write(c.Context(), backup.Options{Data: data, Database: database, File: args[0], Version: version(), Now: time.Now})
+			m, err := backup.Write(c.Context(), backup.Options{
+				Data: cfg.Data, Bundles: cfg.Revisions.Directory, Database: database, File: args[0], Version: version(), Now: time.Now,
+			})
 			if err != nil {
 				return interrupted(err)
 			}
@@ -109,16 +112,20 @@ With --verify the file is checked and nothing is written.
 				}
 				return print(c.OutOrStdout(), output, m, func(w io.Writer) error { return printManifest(w, args[0]+" is whole:", m) })
 			}
-			data, database, err := at.find(c)
+			cfg, database, err := at.find(c)
 			if err != nil {
 				return err
 			}
-			m, err := backup.Restore(c.Context(), backup.RestoreOptions{File: args[0], Data: data, Database: database})
+			m, err := backup.Restore(c.Context(), backup.RestoreOptions{File: args[0], Data: cfg.Data, Database: database})
 			if err != nil {
 				return interrupted(err)
 			}
 			return print(c.OutOrStdout(), output, m, func(w io.Writer) error {
-				return printManifest(w, data+" was made of", m)
+				if err := printManifest(w, cfg.Data+" was made of", m); err != nil || cfg.Revisions.Directory == "" {
+					return err
+				}
+				_, err := fmt.Fprintf(w, "the bundles are in %s: move what is in it to %s, where the configuration has them\n", filepath.Join(cfg.Data, "revisions"), cfg.Revisions.Directory)
+				return err
 			})
 		},
 	}

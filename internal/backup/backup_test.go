@@ -270,3 +270,26 @@ func TestARestoreThatFailsLeavesNothing(t *testing.T) {
 		t.Error("a backup into a directory that is not there")
 	}
 }
+
+func TestBundlesOfADirectoryThatServersShare(t *testing.T) {
+	t.Parallel()
+	data, file := directory(t)
+	shared := t.TempDir()
+	put(t, shared, "buckets/releases/objects/cd", "shared bundle", 0o600)
+	put(t, shared, "lock", "", 0o600)
+	put(t, shared, "changes", "line", 0o600)
+	put(t, shared, "tmp/object-1", "half", 0o600)
+	if _, err := backup.Write(t.Context(), backup.Options{
+		Data: data, Bundles: shared, Database: plain{data}, File: file, Version: "test", Now: func() time.Time { return made },
+	}); err != nil {
+		t.Fatal(err)
+	}
+	to := t.TempDir()
+	if _, err := backup.Restore(t.Context(), backup.RestoreOptions{File: file, Data: to, Database: plain{to}}); err != nil {
+		t.Fatal(err)
+	}
+	want := "./\nbuckets/\nbuckets/releases/\nbuckets/releases/objects/\nbuckets/releases/objects/cd -rw------- \"shared bundle\"\n"
+	if got := tree(t, filepath.Join(to, "revisions")); got != want {
+		t.Errorf("the bundles are\n%s", got)
+	}
+}

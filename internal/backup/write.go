@@ -28,13 +28,13 @@ type Database interface {
 	Files() []string
 }
 
-// Options say what to write. All members but Also are required.
+// Options say what to write. All members but Bundles are required.
 type Options struct {
 	Data     string // the data directory
 	Database Database
 	File     string // must not exist
-	// Also are further files by the path in the data directory that they are restored to.
-	Also    map[string]string
+	// Bundles is the directory of bundles when it is not in the data directory, where a restore puts it. Empty: it is there.
+	Bundles string
 	Version string
 	Now     func() time.Time
 }
@@ -88,6 +88,7 @@ func Write(ctx context.Context, o Options) (_ Manifest, err error) {
 type writer struct {
 	tar      *tar.Writer
 	manifest Manifest
+	without  []string // paths in the data directory that are left out
 }
 
 func write(ctx context.Context, to io.Writer, database string, o Options) (Manifest, error) {
@@ -95,15 +96,16 @@ func write(ctx context.Context, to io.Writer, database string, o Options) (Manif
 	if err := w.file(ctx, databaseDir+o.Database.Kind(), database); err != nil {
 		return Manifest{}, err
 	}
-	without := append([]string{"revisions/tmp", "revisions/uploads"}, o.Database.Files()...)
-	if err := w.directory(ctx, o.Data, "", without); err != nil {
+	// Locks, and what is under way, are nothing to bring back.
+	w.without = append([]string{"revisions/tmp", "revisions/uploads", "revisions/lock", "revisions/changes"}, o.Database.Files()...)
+	if o.Bundles != "" {
+		w.without = append(w.without, bundles)
+	}
+	if err := w.directory(ctx, o.Data, ""); err != nil {
 		return Manifest{}, err
 	}
-	for name, path := range o.Also {
-		if slices.ContainsFunc(w.manifest.Files, func(f File) bool { return f.Name == dataPrefix+name }) {
-			continue
-		}
-		if err := w.file(ctx, dataPrefix+name, path); err != nil {
+	if o.Bundles != "" {
+		if err := w.directory(ctx, o.Bundles, bundles); err != nil {
 			return Manifest{}, err
 		}
 	}
@@ -118,11 +120,15 @@ func write(ctx context.Context, to io.Writer, database string, o Options) (Manif
 	return m, w.tar.Close()
 }
 
-// directory writes what is in a directory of the data directory, in the order of names but for bundles, which come last.
-func (w *writer) directory(ctx context.Context, data, at string, without []string) error {
-	entries, err := os.ReadDir(filepath.Join(data, filepath.FromSlash(at)))
+// bundles is the directory of bundles in the data directory.
+const bundles = "revisions"
+
+// directory writes what is in a directory, which has or will have its place in the data directory at the path, in the order of names but for bundles,
+// which come last.
+func (w *writer) directory(ctx context.Context, dir, at string) error {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		if at != "" && errors.Is(err, fs.ErrNotExist) { // it went meanwhile
+		if strings.Contains(at, "/") && errors.Is(err, fs.ErrNotExist) { // it went meanwhile
 			return nil
 		}
 		return fmt.Errorf("read the data directory: %w", err)
@@ -132,7 +138,7 @@ func (w *writer) directory(ctx context.Context, data, at string, without []strin
 	}
 	slices.SortStableFunc(entries, func(a, b fs.DirEntry) int {
 		last := func(e fs.DirEntry) int {
-			if at == "" && e.Name() == "revisions" {
+			if at == "" && e.Name() == bundles {
 				return 1
 			}
 			return 0
@@ -144,10 +150,10 @@ func (w *writer) directory(ctx context.Context, data, at string, without []strin
 		if at != "" {
 			name = at + "/" + name
 		}
-		if slices.Contains(without, name) || at == "" && strings.HasPrefix(name, ".crossfade-backup-") {
+		if slices.Contains(w.without, name) || at == "" && strings.HasPrefix(name, ".crossfade-backup-") {
 			continue
 		}
-		path := filepath.Join(data, filepath.FromSlash(name))
+		path := filepath.Join(dir, e.Name())
 		mode := e.Type()
 		if at == "" && mode&fs.ModeSymlink != 0 { // bundles may lie on another disk
 			info, err := os.Stat(path)
@@ -158,7 +164,7 @@ func (w *writer) directory(ctx context.Context, data, at string, without []strin
 		}
 		switch {
 		case mode.IsDir():
-			err = w.directory(ctx, data, name, without)
+			err = w.directory(ctx, path, name)
 		case mode.IsRegular():
 			if err = w.file(ctx, dataPrefix+name, path); errors.Is(err, fs.ErrNotExist) { // it went meanwhile
 				err = nil

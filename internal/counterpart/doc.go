@@ -1,4 +1,5 @@
-// Package counterpart starts, for tests, the programs of others that drivers talk to: moto_server for AWS, Prometheus, Alertmanager.
+// Package counterpart starts, for tests, the programs of others that drivers talk to: moto_server for AWS, Prometheus, Alertmanager,
+// PostgreSQL.
 //
 // It owns their processes: each listens on a port of its own on 127.0.0.1, keeps what it keeps in the test's directory, and is killed when the
 // test ends; when the test has failed, what the program said last is logged. Where a program is not installed the test is skipped, and says

@@ -103,6 +103,13 @@ func (o *output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// add says something of the program itself.
+func (o *output) add(text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.all.WriteString(text + "\n")
+}
+
 func (o *output) text() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

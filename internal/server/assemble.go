@@ -125,6 +125,9 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	s.stops = append(s.stops, s.engine.Stop)
+	if database.listen != nil {
+		s.stops = append(s.stops, database.listen(s.engine.News))
+	}
 	logs := eventlog.New(eventlog.Config{Logs: database, Account: callerAccount, Now: o.Now, Logger: o.Log.With("part", "logs")})
 	clean := newCleaning(o, database, revisions.bundles, metrics)
 	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}

@@ -19,6 +19,9 @@ type database struct {
 	proxies       store.Proxies
 	// sharing is what the store does for several servers; nil: no other server can be on it.
 	sharing sharing
+	// listen has news called, which doesn't block, whenever another server on the store may have changed something, until the end that it returns;
+	// nil: nobody says so, and servers look from time to time.
+	listen func(news func()) (end func())
 }
 
 // sharing is what several servers on one store need of it.

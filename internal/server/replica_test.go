@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +27,45 @@ type lent struct{ store.Store }
 
 func (lent) Close() error { return nil }
 
+// announcing says that there is news after each change, as a database does.
+type announcing struct {
+	*sqlite.Store
+	mu        sync.Mutex
+	listeners map[int]func()
+	last      int
+}
+
+func (a *announcing) SharedBatch(ctx context.Context, replica string, now time.Time, fn func(store.SharedBatch) error) (store.Shared, error) {
+	defer a.announce()
+	return a.Store.SharedBatch(ctx, replica, now, fn)
+}
+
+func (a *announcing) Leave(ctx context.Context, replica string) error {
+	defer a.announce()
+	return a.Store.Leave(ctx, replica)
+}
+
+func (a *announcing) announce() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, news := range a.listeners {
+		news()
+	}
+}
+
+func (a *announcing) listen(news func()) (end func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last++
+	n := a.last
+	a.listeners[n] = news
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		delete(a.listeners, n)
+	}
+}
+
 // sharedStore is one that several servers of a test are on.
 func sharedStore(t *testing.T) func(context.Context, Options) (*database, error) {
 	t.Helper()
@@ -38,9 +78,10 @@ func sharedStore(t *testing.T) func(context.Context, Options) (*database, error)
 			t.Error(err)
 		}
 	})
+	all := &announcing{Store: s, listeners: map[int]func(){}}
 	return func(context.Context, Options) (*database, error) {
 		d := databaseOf(s)
-		d.Store, d.sharing = lent{s}, s
+		d.Store, d.sharing, d.listen = lent{s}, all, all.listen
 		return d, nil
 	}
 }

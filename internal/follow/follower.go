@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,17 +29,20 @@ type Follower struct {
 	kick   chan struct{}
 	cancel context.CancelFunc // of both loops; nil: never started
 	done   sync.WaitGroup
-	ending sync.Once
-	endErr error
+	// retirement ends when balancers with earlier configurations are to end at once.
+	retirement context.Context
+	hurry      context.CancelFunc
+	ending     sync.Once
+	endErr     error
 
 	applying sync.Mutex // held while an answer is taken over; before mu
 
 	mu       sync.Mutex
 	state    state
-	running  *lb.Balancer // nil: no configuration was ever known
-	digest   string       // of its configuration
-	retiring []*lb.Balancer
-	heard    time.Time // of the control plane; zero: never
+	running  *lb.Balancer   // nil: no configuration was ever known
+	digest   string         // of its configuration
+	retiring []*lb.Balancer // with earlier configurations, until their last requests have ended; replaced, never changed
+	heard    time.Time      // of the control plane; zero: never
 	started  time.Time
 	trouble  string // what is wrong now, as a sentence; empty: nothing
 	stopping bool
@@ -61,9 +65,11 @@ func Open(o Options) (*Follower, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return &Follower{
+	f := &Follower{
 		Options: o, lock: lock, session: newID(), state: s, failed: make(chan error, 1), kick: make(chan struct{}, 1), started: o.Now(),
-	}, nil
+	}
+	f.retirement, f.hurry = context.WithCancel(context.Background())
+	return f, nil
 }
 
 // Start asks for news for a moment, opens the listeners of the newest state that there is, and begins to follow. Without any state it returns, and the
@@ -128,7 +134,7 @@ func (f *Follower) take(a feed.Answer) error {
 	f.applying.Lock()
 	defer f.applying.Unlock()
 	f.mu.Lock()
-	before, running := f.state, f.running
+	before, running, retiring := f.state, f.running, f.retiring
 	f.heard = f.Now()
 	f.forget = time.Duration(a.ForgetSeconds) * time.Second
 	f.mu.Unlock()
@@ -146,13 +152,16 @@ func (f *Follower) take(a feed.Answer) error {
 	}
 	if running != nil {
 		f.follow(running, before, next)
+		for _, b := range retiring {
+			f.takeOut(b, before, next)
+		}
 	}
 	f.mu.Lock()
 	f.state, f.trouble = next, ""
-	reconfigure := running != nil && next.head.Digest != f.digest
+	reconfigure := running != nil && next.head.Digest != f.digest && !f.stopping
 	f.mu.Unlock()
 	if reconfigure {
-		f.reconfigure(next)
+		f.reconfigure(running, next)
 	}
 	f.wake()
 	return nil
@@ -180,12 +189,17 @@ func (f *Follower) follow(b *lb.Balancer, from, to state) {
 			f.Log.Warn("a registration does not fit the configuration", "targetGroup", r.TargetGroup, "instance", r.Instance, "error", err)
 		}
 	}
+	f.takeOut(b, from, to)
+}
+
+// takeOut is the part of follow that ends traffic.
+func (f *Follower) takeOut(b *lb.Balancer, from, to state) {
 	for k := range from.registrations {
-		if _, is := to.registrations[k]; is {
+		if _, is := to.registrations[k]; is || !b.HasTargetGroup(k.TargetGroup) {
 			continue
 		}
 		if err := b.Deregister(k.TargetGroup, k.Instance); err != nil {
-			f.Log.Warn("a target of a target group that is not configured was to be taken out", "targetGroup", k.TargetGroup, "instance", k.Instance, "error", err)
+			f.Log.Warn("a target could not be taken out", "targetGroup", k.TargetGroup, "instance", k.Instance, "error", err)
 		}
 	}
 }
@@ -230,9 +244,9 @@ func (f *Follower) serve(ctx context.Context) error {
 	f.applying.Lock()
 	defer f.applying.Unlock()
 	f.mu.Lock()
-	s, running := f.state, f.running
+	s, running, stopping := f.state, f.running, f.stopping
 	f.mu.Unlock()
-	if running != nil || s.head.Configuration == nil {
+	if running != nil || stopping || s.head.Configuration == nil {
 		return nil
 	}
 	b, err := f.build(s)
@@ -249,10 +263,36 @@ func (f *Follower) serve(ctx context.Context) error {
 	return nil
 }
 
-// reconfigure is called with applying held.
-func (f *Follower) reconfigure(s state) {
-	f.say("the control plane has another configuration of the load balancer; restart the proxy to take it over")
-	f.Log.Warn("the control plane has another configuration of the load balancer; restart the proxy to take it over", "digest", s.head.Digest)
+// retireTime is how long requests that began before a change of the configuration may take.
+const retireTime = 5 * time.Minute
+
+// reconfigure puts a balancer with the configuration of a state in the place of the one that runs, without closing a socket. It is called with
+// applying held. When that does not go, the earlier configuration stays in force, and the control plane is told so.
+func (f *Follower) reconfigure(running *lb.Balancer, s state) {
+	next, err := f.build(s)
+	if err == nil {
+		err = next.Succeed(context.Background(), running)
+	}
+	if err != nil {
+		f.say(fmt.Sprintf("the new configuration of the load balancer can't be taken over, the earlier one stays in force: %v", err))
+		f.Log.Error("the new configuration of the load balancer can't be taken over, the earlier one stays in force", "digest", s.head.Digest, "error", err)
+		return
+	}
+	f.Log.Info("the new configuration of the load balancer is in force", "digest", s.head.Digest)
+	f.mu.Lock()
+	f.running, f.digest, f.retiring = next, s.head.Digest, append(slices.Clone(f.retiring), running)
+	f.mu.Unlock()
+	f.done.Go(func() {
+		ctx, cancel := context.WithTimeout(f.retirement, retireTime)
+		defer cancel()
+		if err := running.Stop(ctx); err != nil {
+			f.Log.Warn("the load balancer with the earlier configuration did not end well", "error", err)
+		}
+		f.mu.Lock()
+		f.retiring = slices.DeleteFunc(slices.Clone(f.retiring), func(b *lb.Balancer) bool { return b == running })
+		f.mu.Unlock()
+		f.wake()
+	})
 }
 
 // Stop ends the proxy in good order: it is not ready any more, goes on for so long that whoever looks at that can turn away, takes no more connections,
@@ -263,18 +303,20 @@ func (f *Follower) Stop(ctx context.Context, linger time.Duration) error {
 }
 
 func (f *Follower) stop(ctx context.Context, linger time.Duration) error {
+	// No other balancer takes the place of this one from now on.
+	f.applying.Lock()
 	f.mu.Lock()
 	f.stopping = true
-	b, old, id := f.running, f.retiring, f.identity()
+	b, id := f.running, f.identity()
 	f.mu.Unlock()
+	f.applying.Unlock()
+	defer f.hurry()
+	defer context.AfterFunc(ctx, f.hurry)()
 	var errs []error
 	if f.cancel != nil {
 		if b != nil {
 			wait(ctx, linger)
 			errs = append(errs, b.Stop(ctx))
-		}
-		for _, r := range old {
-			errs = append(errs, r.Stop(ctx))
 		}
 		f.cancel()
 		f.done.Wait()

@@ -284,12 +284,18 @@ func TestReadiness(t *testing.T) {
 	p.begin()
 	until(t, func() bool { code, said := ready(); return code == http.StatusOK && said == "ready\n" })
 	p.end()
-	until(t, func() bool { code, said := ready(); return code == http.StatusOK && strings.Contains(said, "last state") })
+	until(t, func() bool {
+		code, said := ready()
+		return code == http.StatusOK && strings.Contains(said, "last state")
+	})
 	// While it lingers it says that it is not ready, and serves on.
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- f.Stop(ctx, time.Hour) }()
-	until(t, func() bool { code, said := ready(); return code == http.StatusServiceUnavailable && strings.Contains(said, "being stopped") })
+	until(t, func() bool {
+		code, said := ready()
+		return code == http.StatusServiceUnavailable && strings.Contains(said, "being stopped")
+	})
 	if _, err := http.Get("http://" + f.ListenerAddress("blue")); err != nil {
 		t.Errorf("while it lingers: %v", err)
 	}

@@ -28,7 +28,7 @@ type listener struct {
 	shares  []*share
 	pool    *sync.Pool // of *exchange
 	slots   chan struct{}
-	socket  net.Listener           // set by open
+	socket  net.Listener           // set by open, or before it when it comes from another Balancer
 	bound   atomic.Pointer[string] // the address with the port that it got; set by open
 	port    string
 	counts  listenerCounts
@@ -69,12 +69,14 @@ func newListener(c ListenerConfig, limits Limits, groups map[string]*group, pool
 
 // open binds the address.
 func (l *listener) open(ctx context.Context) error {
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.address)
-	if err != nil {
-		return fmt.Errorf("open listener %q: %w", l.name, err)
+	var err error
+	if l.socket == nil {
+		if l.socket, err = (&net.ListenConfig{}).Listen(ctx, "tcp", l.address); err != nil {
+			l.socket = nil
+			return fmt.Errorf("open listener %q: %w", l.name, err)
+		}
 	}
-	l.socket = socket
-	address := socket.Addr().String()
+	address := l.socket.Addr().String()
 	l.bound.Store(&address)
 	if _, l.port, err = net.SplitHostPort(address); err != nil {
 		return fmt.Errorf("open listener %q: %w", l.name, err)

@@ -16,8 +16,8 @@ import (
 // batchTime, and the pause after it leaves most of the time to others.
 const (
 	batchLeast = 20  // rows
-	batchMost  = 500 // rows
-	batchTime  = 4 * time.Millisecond
+	batchMost  = 250 // rows
+	batchTime  = 3 * time.Millisecond
 	pauseTimes = 4 // the pause after a batch is so many times as long
 	pauseLeast = 2 * time.Millisecond
 	pauseMost  = time.Second

@@ -85,12 +85,12 @@ func decodeTags(doc string, into *map[string]string) error {
 	return decode(doc, into)
 }
 
-// limit is a page's limit for SQL, where a negative one is none.
-func limit(n int) int {
+// limit is a page's limit for SQL, which has no word for none that all databases know.
+func limit(n int) int64 {
 	if n <= 0 {
-		return -1
+		return math.MaxInt64
 	}
-	return n
+	return int64(n)
 }
 
 // marks is n placeholders of an IN list.

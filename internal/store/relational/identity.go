@@ -144,7 +144,7 @@ func (s *Store) PutUserPolicy(ctx context.Context, account, user string, p store
 			return err
 		}
 		var others int
-		if err := t.Row(ctx, `SELECT coalesce(sum(length(CAST(document AS BLOB))), 0) FROM user_policy WHERE account = ? AND user = ? AND name <> ?`,
+		if err := t.Row(ctx, `SELECT coalesce(sum(octet_length(document)), 0) FROM user_policy WHERE account = ? AND user = ? AND name <> ?`,
 			[]any{account, user, p.Name}, &others); err != nil {
 			return err
 		}

@@ -34,8 +34,8 @@ func addDelivery(t Tx, d store.Delivery, noticeID any, doc string) error {
 	created := nanosOrZero(d.CreatedAt)
 	_, err := t.Exec(`
 		INSERT INTO delivery (notice_id, account, deployment_id, destination, trigger_name, tries, created_at, not_before, problem, doc)
-		VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6,
-			CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE deployment_id = ?3 AND destination = ?4) THEN NULL ELSE ?6 END, '', ?7)`,
+		VALUES (?1, ?2, ?3, ?4, ?5, 0, CAST(?6 AS BIGINT),
+			CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE deployment_id = ?3 AND destination = ?4) THEN NULL ELSE CAST(?6 AS BIGINT) END, '', ?7)`,
 		noticeID, d.Notice.Account, d.Notice.DeploymentID, d.Destination, d.Trigger, created, doc)
 	return err
 }

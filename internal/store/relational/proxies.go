@@ -200,7 +200,7 @@ func readProxy(ctx context.Context, r Reader, name string) (feed.Proxy, error) {
 }
 
 // seenMost keeps Seen from going back when servers' clocks differ.
-const seenMost = `UPDATE proxy SET seen = max(seen, ?) WHERE name = ?`
+const seenMost = `UPDATE proxy SET seen = CASE WHEN seen < ?1 THEN ?1 ELSE seen END WHERE name = ?2`
 
 // SeeProxy implements store.Proxies.
 func (s *Store) SeeProxy(ctx context.Context, p feed.Proxy) error {
@@ -279,7 +279,7 @@ func takeReport(t Tx, p, is feed.Proxy, r feed.Report) error {
 			return err
 		}
 	}
-	_, err := t.Exec(`UPDATE proxy SET session = ?, sequence = ?, applied = ?, digest = ?, seen = max(seen, ?) WHERE name = ?`,
+	_, err := t.Exec(`UPDATE proxy SET session = ?1, sequence = ?2, applied = ?3, digest = ?4, seen = CASE WHEN seen < ?5 THEN ?5 ELSE seen END WHERE name = ?6`,
 		r.Session, r.Sequence, r.Applied, r.Digest, unixNano(p.Seen), r.Name)
 	changed := r.Full || len(r.Gone)+len(r.Targets) > 0 || is.Applied != r.Applied || is.Digest != r.Digest
 	if err == nil && changed {

@@ -41,8 +41,8 @@ func useRevision(t Tx, spec deploy.Spec, at time.Time) error {
 		INSERT INTO revision (account, application_id, key, s3_bucket, s3_key, location, description, registered_at, first_used_at, last_used_at)
 		SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?7, ?7 WHERE EXISTS (SELECT 1 FROM application WHERE id = ?2)
 		ON CONFLICT (application_id, key) DO UPDATE SET
-			first_used_at = iif(first_used_at = 0, excluded.first_used_at, first_used_at),
-			last_used_at = max(last_used_at, excluded.last_used_at)`,
+			first_used_at = CASE WHEN revision.first_used_at = 0 THEN excluded.first_used_at ELSE revision.first_used_at END,
+			last_used_at = CASE WHEN revision.last_used_at < excluded.last_used_at THEN excluded.last_used_at ELSE revision.last_used_at END`,
 		spec.Account, spec.ApplicationID, []byte(spec.Revision.Key()), bucket, key, encode(spec.Revision), nanosOrZero(at))
 	return err
 }
@@ -122,7 +122,7 @@ func (s *Store) Revisions(ctx context.Context, applicationID string, o store.Rev
 		if err != nil {
 			return nil, wrap(err, "list revisions")
 		}
-		q.WriteString(` AND (r.` + column + `, r.number) ` + beyond + ` (?, CAST(? AS INTEGER))`)
+		q.WriteString(` AND (r.` + column + `, r.number) ` + beyond + ` (?, CAST(? AS BIGINT))`)
 		args = append(args, at, number)
 	}
 	q.WriteString(` ORDER BY r.` + column + ` ` + way + `, r.number ` + way + ` LIMIT ?`)

@@ -1,0 +1,191 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"crossfade/internal/store"
+	"crossfade/internal/store/relational"
+)
+
+const (
+	// stallLimit is how long a transaction may stand still, in milliseconds: its server was stopped or is cut off, and all others wait.
+	stallLimit = "5000"
+	// connectTimeout bounds one try to connect.
+	connectTimeout = 10 * time.Second
+	// idleLimit is how long a connection that nobody needs is kept.
+	idleLimit = 5 * time.Minute
+)
+
+// Store is a database. Make one with Open.
+type Store struct {
+	*relational.Store
+	config *pgx.ConnConfig
+	log    *slog.Logger
+	db     *sql.DB
+	write  *relational.Writer
+}
+
+var (
+	_ store.Store    = (*Store)(nil)
+	_ store.Replicas = (*Store)(nil)
+	_ store.Secrets  = (*Store)(nil)
+)
+
+// Is reports whether a URL is one of a PostgreSQL.
+func Is(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// Open opens the database at the URL and brings an older schema up to date, or makes one where there is none. What the URL leaves out is taken from
+// PostgreSQL's own variables and files (PGPASSWORD, PGPASSFILE, PGSSLROOTCERT …). It fails when the database was written by a newer Crossfade.
+func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
+	config, err := settings(url)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{config: config, log: log}
+	s.db = stdlib.OpenDB(*config)
+	readers := max(8, 4*runtime.GOMAXPROCS(0))
+	s.db.SetMaxOpenConns(readers + 1)
+	s.db.SetMaxIdleConns(readers + 1)
+	s.db.SetConnMaxIdleTime(idleLimit)
+	if err := migrate(ctx, s.db, log); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the database %s: %w", s.name(), err), s.db.Close())
+	}
+	said := &dialect{}
+	s.write = relational.NewWriter(&session{dialect: said, db: s.db})
+	s.Store = relational.New(&pool{dialect: said, db: s.db}, s.write)
+	return s, nil
+}
+
+// settings reads a URL.
+func settings(url string) (*pgx.ConnConfig, error) {
+	if !Is(url) {
+		return nil, errors.New("the store is no URL of a PostgreSQL, such as postgres://crossfade@db.example.com/crossfade")
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the URL of the database: %w", err)
+	}
+	config.ConnectTimeout = connectTimeout
+	for name, value := range map[string]string{
+		"application_name": "crossfade", "idle_in_transaction_session_timeout": stallLimit,
+		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+	} {
+		if _, given := config.RuntimeParams[name]; !given {
+			config.RuntimeParams[name] = value
+		}
+	}
+	return config, nil
+}
+
+// name tells which database it is, without the password.
+func (s *Store) name() string {
+	return fmt.Sprintf("%s of %s on %s:%d", s.config.Database, s.config.User, s.config.Host, s.config.Port)
+}
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// provider knows the migrations. Servers that start at the same time migrate one after the other.
+func provider(db *sql.DB, log *slog.Logger) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, fmt.Errorf("make the lock of migrations: %w", err)
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithDisableGlobalRegistry(true), goose.WithSlog(log), goose.WithSessionLocker(locker))
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return p, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB, log *slog.Logger) error {
+	p, err := provider(db, log)
+	if err != nil {
+		return err
+	}
+	is, known, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if is > known {
+		return fmt.Errorf("a newer Crossfade wrote it (schema %d, this one knows %d): start that version, or restore a backup from before the upgrade", is, known)
+	}
+	done, err := p.Up(ctx)
+	if err != nil {
+		return fmt.Errorf("bring the schema up to date: %w", err)
+	}
+	for _, m := range done {
+		log.Info("schema brought up to date", "migration", filepath.Base(m.Source.Path), "took", m.Duration)
+	}
+	return nil
+}
+
+// Ping implements store.Store. It writes nothing: all servers ask often, and would wait for each other.
+func (s *Store) Ping(ctx context.Context) error {
+	var standby bool
+	if err := s.db.QueryRowContext(ctx, `SELECT pg_is_in_recovery()`).Scan(&standby); err != nil {
+		return fmt.Errorf("ask the database %s: %w", s.name(), err)
+	}
+	if standby {
+		return fmt.Errorf("the database %s is a standby, which takes no writes", s.name())
+	}
+	return nil
+}
+
+// Close implements store.Store. It waits for writes under way; later calls fail. It may be called again.
+func (s *Store) Close() error {
+	if err := errors.Join(s.write.Close(), s.db.Close()); err != nil {
+		return fmt.Errorf("close the database %s: %w", s.name(), err)
+	}
+	return nil
+}
+
+// Registrations returns the registry of the built-in load balancer in the store: Registrations[builtin.Registration](s) is a builtin.Registry.
+func Registrations[R relational.Registration](s *Store) relational.Registry[R] {
+	return relational.Registrations[R](s.Store)
+}
+
+// pool is the connections that read.
+type pool struct {
+	*dialect
+	db *sql.DB
+}
+
+// Row implements relational.Reader.
+func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) error {
+	err := p.db.QueryRowContext(ctx, p.say(query), values(args)...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.ErrNotFound
+	}
+	return err
+}
+
+// Each implements relational.Reader.
+func (p *pool) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+	rows, err := p.db.QueryContext(ctx, p.say(query), values(args)...)
+	if err != nil {
+		return err
+	}
+	return eachRow(rows, scan)
+}

@@ -1,0 +1,46 @@
+package postgres_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"crossfade/internal/counterpart"
+	"crossfade/internal/store"
+	"crossfade/internal/store/postgres"
+	"crossfade/internal/store/storetest"
+)
+
+func open(t testing.TB, url string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), url, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// TestContract is the suite of all engines, each test on a database of its own.
+func TestContract(t *testing.T) {
+	t.Parallel()
+
+	t.Run("suite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store { return open(t, counterpart.Postgres(t)) })
+	})
+}
+
+// TestDurability reopens what was written.
+func TestDurability(t *testing.T) {
+	t.Parallel()
+
+	t.Run("suite", func(t *testing.T) {
+		storetest.RunDurability(t, func(t *testing.T) func() store.Store {
+			url := counterpart.Postgres(t)
+			return func() store.Store { return open(t, url) }
+		})
+	})
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,13 +17,13 @@ import (
 )
 
 // place is where a server keeps its state.
-type place struct{ file, store string }
+type place struct{ file string }
 
 func (p *place) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&p.file, "config", "", "YAML file of the server (default: $CROSSFADE_CONFIG)")
 	f.String("data", config.Default().Data, "data directory")
-	f.StringVar(&p.store, "store", "", "postgres://… of a server that keeps its state there (default: $CROSSFADE_STORE; none: SQLite in the data directory)")
+	f.String("store", "", "postgres://… of a server that keeps its state there (default: $CROSSFADE_STORE; none: SQLite in the data directory)")
 }
 
 // find is the configuration and the database.
@@ -33,18 +32,12 @@ func (p *place) find(c *cobra.Command) (config.Config, backup.Database, error) {
 	if p.file == "" {
 		p.file = variable(environ, "CROSSFADE_CONFIG")
 	}
-	cfg, err := config.Load(config.Sources{File: p.file, Environ: environ, Flags: c.Flags(), FlagKeys: map[string]string{"data": "data"}})
+	cfg, err := config.Load(config.Sources{File: p.file, Environ: environ, Flags: c.Flags(), FlagKeys: map[string]string{"data": "data", "store": "store"}})
 	if err != nil {
 		return cfg, nil, &usageError{err}
 	}
-	if p.store == "" {
-		p.store = variable(environ, "CROSSFADE_STORE")
-	}
-	switch {
-	case strings.HasPrefix(p.store, "postgres://"), strings.HasPrefix(p.store, "postgresql://"):
-		return cfg, backup.Postgres{URL: p.store}, nil
-	case p.store != "" && p.store != "sqlite":
-		return cfg, nil, &usageError{errors.New("--store is no postgres://… : leave it out for SQLite in the data directory")}
+	if cfg.Store != "" {
+		return cfg, backup.Postgres{URL: cfg.Store}, nil
 	}
 	return cfg, sqlite.Snapshots{Dir: cfg.Data}, nil
 }

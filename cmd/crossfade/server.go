@@ -19,7 +19,7 @@ import (
 
 // serverFlags says which flag sets which key of the configuration.
 var serverFlags = map[string]string{
-	"listen": "listen", "data": "data", "region": "region", "account": "account", "endpoint": "endpoint",
+	"listen": "listen", "data": "data", "store": "store", "region": "region", "account": "account", "endpoint": "endpoint",
 	"insecure-plain-http": "insecurePlainHttp", "tls": "tls.on", "tls-cert": "tls.cert", "tls-key": "tls.key", "log-level": "log.level", "log-format": "log.format",
 }
 
@@ -36,6 +36,9 @@ CROSSFADE_ROOT_SECRET_ACCESS_KEY give the key instead. SIGTERM and SIGINT end th
 
 Beyond loopback it speaks TLS, with --tls-cert and --tls-key or with a certificate of its own authority, which it makes at the first start: the
 file and its fingerprint are printed, clients trust it with AWS_CA_BUNDLE, and hosts that enrol with a join token know it by the token.
+
+With --store any number of servers share one PostgreSQL database and serve the same API. Keep its password in PGPASSWORD, or in a file that
+PGPASSFILE names.
 
 The configuration is one YAML file (--config or CROSSFADE_CONFIG), over it CROSSFADE_* variables, over them the flags.`,
 		Example: `  crossfade server
@@ -72,6 +75,7 @@ The configuration is one YAML file (--config or CROSSFADE_CONFIG), over it CROSS
 	f.StringVar(&file, "config", "", "YAML file (default: $CROSSFADE_CONFIG)")
 	f.String("listen", defaults.Listen, "host:port of the endpoint; port 0 takes a free one")
 	f.String("data", defaults.Data, "directory of everything that must survive")
+	f.String("store", "", "postgres://user@host/database that several servers share (default: SQLite in the data directory)")
 	f.String("region", defaults.Region, "region that clients sign for")
 	f.String("account", defaults.Account, "account of the root access key")
 	f.String("endpoint", "", "URL by which clients reach the server (default: where it listens)")

@@ -45,6 +45,9 @@ func (c Config) check() *problem {
 	if p := checkURL("endpoint", c.Endpoint); p != nil {
 		return p
 	}
+	if p := checkStore(c.Store); p != nil {
+		return p
+	}
 	if p := c.Revisions.check(); p != nil {
 		return p
 	}

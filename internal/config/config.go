@@ -14,6 +14,9 @@ type Config struct {
 	Listen string `koanf:"listen"`
 	// Data is the directory that holds everything that must survive; made when it is missing.
 	Data string `koanf:"data"`
+	// Store is the URL of the PostgreSQL database that keeps what several servers share, postgres://user@host/database. Empty: SQLite in Data, for
+	// one server. It may hold a password, so it is never printed.
+	Store string `koanf:"store"`
 	// Region is the one region that the server is in.
 	Region string `koanf:"region"`
 	// Account is the account of the root key, twelve digits.

@@ -5,6 +5,7 @@ import (
 
 	"crossfade/internal/auth"
 	"crossfade/internal/store"
+	"crossfade/internal/store/postgres"
 	"crossfade/internal/store/sqlite"
 	"crossfade/internal/traffic/builtin"
 )
@@ -33,11 +34,36 @@ type sharing interface {
 // openDatabase opens the store of the configuration.
 func openDatabase(ctx context.Context, o Options) (*database, error) {
 	log := o.Log.With("part", "store")
+	if o.Config.Store != "" {
+		s, err := postgres.Open(ctx, o.Config.Store, log)
+		if err != nil {
+			return nil, err
+		}
+		return &database{
+			Store: s, Fleets: s, Retention: s, keys: s.Keys(),
+			registrations: postgres.Registrations[builtin.Registration](s), proxies: s,
+			sharing: s, listen: func(news func()) func() { return watch(s, news) },
+		}, nil
+	}
 	s, err := sqlite.Open(ctx, o.Config.Data, log)
 	if err != nil {
 		return nil, err
 	}
 	return databaseOf(s), nil
+}
+
+// watch has the database say when another server may have changed something, until the end that it returns.
+func watch(s *postgres.Store, news func()) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Watch(ctx, news)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // databaseOf is a store that one server is on.

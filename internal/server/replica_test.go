@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"crossfade/internal/agent/control"
+	"crossfade/internal/counterpart"
 	"crossfade/internal/sigv4"
 	"crossfade/internal/store"
 	"crossfade/internal/store/sqlite"
@@ -89,13 +90,28 @@ func sharedStore(t *testing.T) func(context.Context, Options) (*database, error)
 // TestServersShareAStore runs a deployment whose calls come to two servers in turn, and ends the one that owns everything in the middle.
 func TestServersShareAStore(t *testing.T) {
 	t.Parallel()
-	open := sharedStore(t)
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		open := sharedStore(t)
+		serveTogether(t, func(o *Options) { o.open = open })
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		url := counterpart.Postgres(t)
+		serveTogether(t, func(o *Options) { o.Config.Store = url })
+	})
+}
+
+func serveTogether(t *testing.T, use func(*Options)) {
+	t.Helper()
 	bundles := t.TempDir()
 	first := options(t)
-	first.open, first.Config.Revisions.Directory = open, bundles
+	use(&first)
+	first.Config.Revisions.Directory = bundles
 	a := start(t, first)
 	second := options(t)
-	second.open, second.Config.Revisions.Directory = open, bundles
+	use(&second)
+	second.Config.Revisions.Directory = bundles
 	key, err := os.ReadFile(filepath.Join(first.Config.Data, keyFile))
 	if err != nil {
 		t.Fatal(err)

@@ -52,6 +52,12 @@ type Objects struct {
 	SourceBucket, SourceKey string
 }
 
+// Known reports whether the operation is one of S3's that there is an action for. The name of any other may be made up by the client.
+func (o Objects) Known() bool {
+	_, ok := objectActions[o.Operation]
+	return ok
+}
+
 // Accesses are the permissions that the request needs. What is no operation of the store needs one that only a wildcard gives: it is refused
 // further on all the same.
 func (o Objects) Accesses() []Access {

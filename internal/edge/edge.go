@@ -27,8 +27,11 @@ import (
 // MaxJSONBody is the largest body of a call of a JSON service.
 const MaxJSONBody = 1 << 20
 
-// bodyTime is how long a client may take to send a JSON body.
+// bodyTime is how long a client may take to send a JSON body, and any body that is not read.
 const bodyTime = 30 * time.Second
+
+// atFirst is how much room a JSON body gets before any of it has come, in bytes.
+const atFirst = 16 << 10
 
 // Objects is the S3 part. The edge has verified the request before ServeObject, and judges the body while ServeObject reads it.
 type Objects interface {
@@ -79,6 +82,7 @@ type Config struct {
 // Edge is the endpoint's handler.
 type Edge struct {
 	cfg      Config
+	bodyTime time.Duration
 	draining atomic.Bool
 	drained  context.Context
 	drain    context.CancelFunc
@@ -86,7 +90,7 @@ type Edge struct {
 
 // New makes the endpoint.
 func New(c Config) *Edge {
-	e := &Edge{cfg: c}
+	e := &Edge{cfg: c, bodyTime: bodyTime}
 	e.drained, e.drain = context.WithCancel(context.Background())
 	return e
 }
@@ -102,6 +106,12 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := e.cfg.NewRequestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	r = r.WithContext(auth.WithDecisions(awsjson.WithRequestID(r.Context(), id)))
+	if r.ContentLength != 0 {
+		// Before it answers, the HTTP server waits for what is left of a body, and it waits for ever.
+		if err := e.bodyBy(w, time.Now().Add(e.bodyTime)); err != nil {
+			panic(http.ErrAbortHandler) // the connection is broken
+		}
+	}
 	signed := r.Header.Get("Authorization") != "" || r.URL.Query().Has("X-Amz-Signature")
 	if page, ok := e.cfg.Pages[r.URL.Path]; ok && !signed && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		page.ServeHTTP(w, r)
@@ -206,13 +216,10 @@ func (c *call) refuseJSON(err error) {
 
 // readBody reads the whole body of a JSON call, no more than it may have.
 func (c *call) readBody() ([]byte, error) {
-	// Not every ResponseWriter of a test has deadlines; where there are none, the server's own hold.
-	if err := http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
 	var b bytes.Buffer
-	if n := c.r.ContentLength; n > 0 && n <= MaxJSONBody {
-		b.Grow(int(n) + 1)
+	// What is only announced gets no memory.
+	if n := c.r.ContentLength; n > 0 {
+		b.Grow(int(min(n, atFirst)) + 1)
 	}
 	_, err := b.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, MaxJSONBody))
 	var tooLarge *http.MaxBytesError
@@ -223,10 +230,20 @@ func (c *call) readBody() ([]byte, error) {
 		return nil, wire.Errorf(awsjson.Serialization, "The body could not be read to its end.")
 	}
 	// A held poll must outlive the deadline of its body.
-	if err := http.NewResponseController(c.w).SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := c.edge.bodyBy(c.w, time.Time{}); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// bodyBy is until when the request's body must have come; zero: it may take any time. Not every ResponseWriter of a test has deadlines; where there are
+// none, the server's own hold.
+func (e *Edge) bodyBy(w http.ResponseWriter, end time.Time) error {
+	err := http.NewResponseController(w).SetReadDeadline(end)
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // authenticate verifies the signature, for one of the services, and returns a context that carries the caller.
@@ -239,7 +256,7 @@ func (c *call) authenticate(body []byte, services ...string) (context.Context, e
 }
 
 func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
-	limits, from := c.edge.cfg.Limits, c.address()
+	limits, from := c.edge.cfg.Limits, network(c.address())
 	if !limits.PerAddress.Allow(from) {
 		return sigv4.Verified{}, errThrottled
 	}
@@ -350,8 +367,8 @@ func (c *call) refuseObject(code, message string) {
 // done tells metrics and the audit log what became of the call.
 func (c *call) done() {
 	operation := c.operation
-	if operation == "" {
-		operation = "unknown"
+	if operation == "" || c.service == auth.ServiceRevisions && !(auth.Objects{Operation: operation}).Known() {
+		operation = "unknown" // a stranger's text: each would be a metric that stays
 	}
 	c.edge.cfg.Observe(c.service, operation, c.code, time.Since(c.begun))
 	c.audit()

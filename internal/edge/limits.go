@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"crossfade/internal/limit"
@@ -14,11 +15,24 @@ import (
 type Limits struct {
 	// PerKey bounds the calls signed with one access key.
 	PerKey *limit.Limiter
-	// PerAddress bounds the calls from one address, before anything is known of them. A whole fleet may share an address.
+	// PerAddress bounds the calls from one address, or from one IPv6 network of 64 bits, before anything is known of them. A whole fleet may share an address.
 	PerAddress *limit.Limiter
 	// Failures bounds how often calls from one address are told what is wrong with their signatures, and leave a line in the audit log. Calls whose
 	// signatures hold are never bound by it, so that one host that was removed does not hold up its neighbours.
 	Failures *limit.Limiter
+}
+
+// network is whom calls from an address are counted for: of IPv6 the network of 64 bits, all of whose addresses one customer has.
+func network(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || a.Unmap().Is4() {
+		return address
+	}
+	p, err := a.WithZone("").Prefix(64)
+	if err != nil {
+		return address
+	}
+	return p.String()
 }
 
 // errThrottled refuses a call that is one too many.

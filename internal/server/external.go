@@ -71,10 +71,16 @@ func (x *externalObjects) locate(r *http.Request) (source revision.Source, l rev
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil, l, false
 	}
-	for bucket, source := range x.sources {
-		if strings.HasPrefix(host, bucket+".") {
-			return source, revision.Location{Bucket: bucket, Key: path, Version: r.URL.Query().Get("versionId")}, true
+	// The longest name that fits, as one may begin another: what was authorised for one bucket must not be served for the other.
+	longest := ""
+	host = strings.ToLower(host)
+	for bucket := range x.sources {
+		if strings.HasPrefix(host, bucket+".") && len(bucket) > len(longest) {
+			longest = bucket
 		}
+	}
+	if longest != "" {
+		return x.sources[longest], revision.Location{Bucket: longest, Key: path, Version: r.URL.Query().Get("versionId")}, true
 	}
 	return nil, l, false
 }

@@ -3,6 +3,7 @@ package s3api
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -123,8 +124,8 @@ func (c *call) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := c.body.Read(p)
-	if err != nil {
-		// The connection's next request has its own time.
+	if errors.Is(err, io.EOF) {
+		// What comes now may take its time. After any other end the deadline stays: the HTTP server waits for the rest of the body.
 		if err := deadline.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return n, err
 		}

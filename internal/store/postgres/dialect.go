@@ -2,9 +2,13 @@ package postgres
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
+
+	"crossfade/internal/store/relational"
 )
 
 var (
@@ -12,7 +16,9 @@ var (
 	hint = regexp.MustCompile(`([\s(])\+([a-z_])`)
 	// reserved is the table that is named like a word of SQL.
 	reserved = regexp.MustCompile(`\buser\b`)
-	unicode  = regexp.MustCompile(`\bunicode\(`)
+	letter   = regexp.MustCompile(`\bunicode\(`)
+	// ordered is the join by which a statement tells SQLite which table to begin with.
+	ordered = regexp.MustCompile(`\bCROSS JOIN\b`)
 )
 
 // dialect says the statements of package relational in PostgreSQL's words. There are few texts, so what it remembers only grows.
@@ -30,7 +36,8 @@ func (d *dialect) say(query string) string {
 func translate(query string) string {
 	query = hint.ReplaceAllString(query, "$1$2")
 	query = reserved.ReplaceAllString(query, `"user"`)
-	query = unicode.ReplaceAllString(query, "ascii(")
+	query = ordered.ReplaceAllString(query, "JOIN")
+	query = letter.ReplaceAllString(query, "ascii(")
 	var out strings.Builder
 	text, n := false, 0
 	for i := 0; i < len(query); i++ {
@@ -57,21 +64,38 @@ func translate(query string) string {
 	return out.String()
 }
 
-// values are arguments as the columns want them: the schema has numbers for truth.
+// values are arguments as the columns want them: the schema has numbers for truth, and no text has zero bytes.
 func values(args []any) []any {
+	var out []any
 	for i, a := range args {
-		if b, ok := a.(bool); ok {
-			copied := append([]any(nil), args...)
-			for j := i; j < len(copied); j++ {
-				if b, ok = copied[j].(bool); ok {
-					copied[j] = int64(0)
-					if b {
-						copied[j] = int64(1)
-					}
-				}
-			}
-			return copied
+		said, other := value(a)
+		if !other {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(args)
+		}
+		out[i] = said
+	}
+	if out == nil {
+		return args
+	}
+	return out
+}
+
+func value(a any) (said any, other bool) {
+	switch a := a.(type) {
+	case bool:
+		if a {
+			return int64(1), true
+		}
+		return int64(0), true
+	case relational.Raw:
+		return []byte(a), true
+	case string:
+		if strings.ContainsRune(a, 0) || !utf8.ValidString(a) {
+			return strings.ReplaceAll(strings.ToValidUTF8(a, "\uFFFD"), "\x00", "\uFFFD"), true
 		}
 	}
-	return args
+	return nil, false
 }

@@ -207,7 +207,7 @@ func (b *batch) journal(t deploy.Transition) error {
 	id := t.Deployment().Spec.ID
 	for _, l := range t.Journal() {
 		_, err := b.tx.Exec(`INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			id, l.Number, nanosOrZero(l.At), l.Target, string(l.Event), l.From, l.To, l.Text)
+			id, l.Number, nanosOrZero(l.At), l.Target, string(l.Event), l.From, l.To, Raw(l.Text))
 		if err != nil {
 			return err
 		}

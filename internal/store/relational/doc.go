@@ -32,6 +32,9 @@ type Tx interface {
 	Broken() error
 }
 
+// Raw is text with any bytes, zero bytes too, for a column that takes them.
+type Raw string
+
 // Store is the contract on SQL. An engine embeds it.
 type Store struct {
 	read  Reader

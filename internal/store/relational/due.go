@@ -33,6 +33,6 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, error) {
 	err := s.read.Row(ctx, `SELECT min(at) FROM (
 			SELECT min(wake_at) AS at FROM deployment WHERE wake_at IS NOT NULL
 			UNION ALL
-			SELECT min(due_at) FROM target WHERE due_at IS NOT NULL)`, nil, &at)
+			SELECT min(due_at) FROM target WHERE due_at IS NOT NULL) AS earliest`, nil, &at)
 	return moment(at), wrap(err, "read the next deadline")
 }

@@ -79,16 +79,17 @@ func (s *Store) DueDeliveries(ctx context.Context, at time.Time, skip []string, 
 		for places = 4; places < len(skip); places *= 2 {
 		}
 	}
-	args := []any{unixNano(at)}
+	args, but := []any{unixNano(at)}, ""
 	for i := range places {
 		args = append(args, skip[min(i, len(skip)-1)])
+		but = ` AND d.destination NOT IN (` + marks(places) + `)`
 	}
 	args = append(args, limit(most))
 	var out []store.Delivery
 	err := s.read.Each(ctx, `
 		SELECT d.id, coalesce(d.notice_id, 0), coalesce(n.doc, d.doc), d.trigger_name, d.destination, d.tries, d.created_at, d.not_before, d.problem
 		FROM delivery d LEFT JOIN notice n ON n.id = d.notice_id
-		WHERE d.not_before <= ? AND d.destination NOT IN (`+marks(places)+`) ORDER BY d.not_before, d.id LIMIT ?`, args,
+		WHERE d.not_before <= ?`+but+` ORDER BY d.not_before, d.id LIMIT ?`, args,
 		func(rows *sql.Rows) (bool, error) {
 			var d store.Delivery
 			var doc string

@@ -150,7 +150,7 @@ CREATE TABLE journal (
     event         TEXT COLLATE "C" NOT NULL,
     from_status   TEXT COLLATE "C" NOT NULL,
     to_status     TEXT COLLATE "C" NOT NULL,
-    text          TEXT COLLATE "C" NOT NULL,
+    text          BYTEA NOT NULL, -- scripts write zero bytes, which TEXT does not take
     PRIMARY KEY (deployment_id, number)
 );
 

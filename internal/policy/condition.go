@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,8 @@ type operator struct {
 	equal func(want, got string, keys map[string][]string) bool
 	// check says why a policy can't have a value, empty: it can.
 	check func(want string) string
+	// readable reports whether a request's value is of the operator's kind; nil: every text is.
+	readable func(got string) bool
 	// negated operators hold when no value is equal, and when the key is absent.
 	negated bool
 	null    bool // asks whether the key is there at all
@@ -62,6 +66,17 @@ func operators() map[string]operator {
 		"ipaddress":             {equal: within, check: checkAddress},
 		"null":                  {equal: fold, check: checkBool, null: true},
 	}
+	for name, o := range all {
+		switch {
+		case strings.HasPrefix(name, "numeric"):
+			o.readable = func(got string) bool { _, ok := number(got); return ok }
+		case strings.HasPrefix(name, "date"):
+			o.readable = func(got string) bool { _, ok := date(got); return ok }
+		case name == "ipaddress":
+			o.readable = func(got string) bool { _, err := netip.ParseAddr(got); return err == nil }
+		}
+		all[name] = o
+	}
 	for name, negation := range map[string]string{
 		"stringequals": "stringnotequals", "stringequalsignorecase": "stringnotequalsignorecase", "stringlike": "stringnotlike",
 		"arnequals": "arnnotequals", "arnlike": "arnnotlike", "numericequals": "numericnotequals", "dateequals": "datenotequals",
@@ -74,10 +89,13 @@ func operators() map[string]operator {
 	return all
 }
 
-// holds judges the request's values. A key that is absent fails a plain operator, passes a negated one and one with IfExists, and passes
-// ForAllValues, which has nothing to object to.
-func (c condition) holds(request, variables map[string][]string) bool {
+// holds judges the request's values for a statement of the effect. A key that is absent fails a plain operator, passes a negated one and one with
+// IfExists, and passes ForAllValues, which has nothing to object to. What can't be told is unlike anything, but nothing is allowed for that.
+func (c condition) holds(request, variables map[string][]string, effect Effect) bool {
 	got := request[c.key]
+	if effect == Allow && c.operator.negated && !c.tells(got, variables) {
+		return false
+	}
 	if c.operator.null {
 		return matchesNull(c.values, len(got) == 0)
 	}
@@ -100,6 +118,12 @@ func (c condition) holds(request, variables map[string][]string) bool {
 		}
 	}
 	return needAll
+}
+
+// tells reports whether it is known what the policy's values stand for and what the request's mean.
+func (c condition) tells(got []string, variables map[string][]string) bool {
+	return !slices.ContainsFunc(c.values, func(want string) bool { return !resolves(want, variables) }) &&
+		!slices.ContainsFunc(got, func(value string) bool { return c.operator.readable != nil && !c.operator.readable(value) })
 }
 
 func matchesNull(values []string, absent bool) bool {
@@ -169,25 +193,23 @@ func checkARN(want string) string {
 
 func numbers(is func(order int) bool) func(want, got string, _ map[string][]string) bool {
 	return func(want, got string, _ map[string][]string) bool {
-		w, wantErr := strconv.ParseFloat(want, 64)
-		g, gotErr := strconv.ParseFloat(got, 64)
-		return wantErr == nil && gotErr == nil && is(compareFloats(g, w))
+		w, wantOK := number(want)
+		g, gotOK := number(got)
+		return wantOK && gotOK && is(cmp.Compare(g, w))
 	}
 }
 
-func compareFloats(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
+// number reads a decimal number. Others that the language has, such as NaN, which is neither less nor more than any, are none.
+func number(value string) (float64, bool) {
+	if strings.Trim(value, "0123456789+-.eE") != "" {
+		return 0, false
 	}
+	f, err := strconv.ParseFloat(value, 64)
+	return f, err == nil
 }
 
 func checkNumber(want string) string {
-	if v, err := strconv.ParseFloat(want, 64); err != nil || v != v {
+	if _, ok := number(want); !ok {
 		return "is no number"
 	}
 	return ""
@@ -239,11 +261,15 @@ func checkBinary(want string) string {
 func within(want, got string, _ map[string][]string) bool {
 	network, ok := network(want)
 	address, err := netip.ParseAddr(got)
-	return ok && err == nil && network.Contains(address.Unmap())
+	return ok && err == nil && network.Contains(address.Unmap().WithZone(""))
 }
 
 func network(value string) (netip.Prefix, bool) {
 	if p, err := netip.ParsePrefix(value); err == nil {
+		// Requests have IPv4 addresses in their own form.
+		if bits := p.Bits() - 96; p.Addr().Is4In6() && bits >= 0 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), bits)
+		}
 		return p.Masked(), true
 	}
 	a, err := netip.ParseAddr(value)

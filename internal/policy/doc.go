@@ -92,8 +92,12 @@ func (s statement) applies(r Request) bool {
 	if slices.ContainsFunc(s.resources, func(p string) bool { return matchARN(p, r.Resource, keys) }) == s.notSuch {
 		return false
 	}
+	// All but nobody knows what is everything: too much to allow, and not too much to deny.
+	if s.notSuch && s.effect == Allow && slices.ContainsFunc(s.resources, func(p string) bool { return !resolves(p, keys) }) {
+		return false
+	}
 	for _, c := range s.conditions {
-		if !c.holds(r.Keys, keys) {
+		if !c.holds(r.Keys, keys, s.effect) {
 			return false
 		}
 	}

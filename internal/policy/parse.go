@@ -239,7 +239,7 @@ func conditionKey(at string, c condition, key string, n node) (condition, error)
 		return c, err
 	}
 	for _, v := range values {
-		if wrong := c.operator.check(v); wrong != "" && !strings.Contains(v, "${") {
+		if wrong := c.operator.check(v); wrong != "" {
 			return c, fmt.Errorf("%s: the value %.80q %s", at, v, wrong)
 		}
 	}

@@ -12,6 +12,12 @@ func match(pattern, value string, keys map[string][]string) bool {
 	return ok && matchTokens(tokens, []rune(value))
 }
 
+// resolves reports whether every variable of a pattern has a value. keys are nil where there are no variables.
+func resolves(pattern string, keys map[string][]string) bool {
+	_, ok := tokenize(pattern, keys)
+	return ok
+}
+
 // token is a character of a pattern, or a wildcard.
 type token struct {
 	literal  rune

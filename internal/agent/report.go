@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 
 	"crossfade/internal/agent/control"
-	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/rootdir"
 )
 
@@ -42,19 +41,4 @@ func (a *agent) reported(r rootdir.Report, err error) {
 	if err := a.dir.DropReport(r.Command); err != nil {
 		a.log.Error("an outcome that the server has taken will be told again", "error", err)
 	}
-}
-
-// reportRestart reports a command that was running when the agent ended.
-func (a *agent) reportRestart(tell context.Context, u rootdir.Unfinished) error {
-	payload, err := lifecycle.Interrupted().Encode()
-	if err != nil {
-		return err
-	}
-	r := rootdir.Report{Command: u.Command, Diagnostics: payload}
-	if err := a.dir.SaveReport(r, true); err != nil {
-		return err
-	}
-	a.commands.finished(r)
-	a.report(tell, r)
-	return nil
 }

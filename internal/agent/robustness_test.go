@@ -266,10 +266,14 @@ func TestAKilledAgentReportsAfterItsRestart(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	spec := s.deployment("d-ONE", one("AfterInstall", "echo $$ > "+dir+"/pid; echo ran >> "+dir+"/trace; exec sleep 600"))
+	spec := s.deployment("d-ONE", one("AfterInstall", "echo $$ > "+dir+"/pid; echo ran >> "+dir+"/trace; echo said; exec sleep 600"))
 	s.deploy(spec, "DownloadBundle")
 	s.offer("killed", spec, "AfterInstall")
-	eventually(t, "the script runs", func() bool { return exists(dir + "/trace") })
+	log := filepath.Join(root, testGroup, "d-ONE", "logs", "scripts.log")
+	eventually(t, "the script says something", func() bool {
+		content, err := os.ReadFile(log)
+		return err == nil && strings.HasSuffix(string(content), " [stdout]said\n")
+	})
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +284,7 @@ func TestAKilledAgentReportsAfterItsRestart(t *testing.T) {
 		t.Errorf("the running command is written down as %q, %v", content, err)
 	}
 	s.start(s.options(root))
-	if r := s.wait("killed"); r.Status != "Failed" || r.ErrorCode != script.CodeRestarted {
+	if r := s.wait("killed"); r.Status != "Failed" || r.ErrorCode != script.CodeRestarted || r.Log != "LifecycleEvent - AfterInstall\nScript - run.sh\n[stdout]said\n" {
 		t.Errorf("got %+v", r)
 	}
 	s.offer("killed", spec, "AfterInstall")

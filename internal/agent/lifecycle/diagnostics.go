@@ -41,9 +41,9 @@ func Diagnose(err error) Diagnostics {
 	return d
 }
 
-// Interrupted is what is said of an event that was running when the agent ended: nobody knows how far it came.
-func Interrupted() Diagnostics {
-	return Diagnostics{ErrorCode: script.CodeRestarted, Message: "Failing in-progress lifecycle event after an agent restart."}
+// Interrupted is what is said of an event that was running when the agent ended: nobody knows how far it came. The log is what is left of it.
+func Interrupted(log string) Diagnostics {
+	return Diagnostics{ErrorCode: script.CodeRestarted, Message: "Failing in-progress lifecycle event after an agent restart.", Log: log}
 }
 
 // Encode makes the payload. It is at most as long as the protocol allows: escaping can make a log several times longer, so its beginning

@@ -77,13 +77,16 @@ type Stream struct {
 }
 
 // Line takes a line of output. It does not wait for anything.
-func (s *Stream) Line(stream, text string) { s.add(stream, text, true) }
+func (s *Stream) Line(stream, text string) { s.LineAt(time.Time{}, stream, text) }
+
+// LineAt takes a line that was written at a time that is over; zero means now.
+func (s *Stream) LineAt(at time.Time, stream, text string) { s.add(at, stream, text, true) }
 
 // Note takes a line of the agent's own that is worth knowing while the command runs, and not worth a call once it has ended with nothing else
 // to say.
-func (s *Stream) Note(text string) { s.add("agent", text, false) }
+func (s *Stream) Note(text string) { s.add(time.Time{}, "agent", text, false) }
 
-func (s *Stream) add(stream, text string, worth bool) {
+func (s *Stream) add(at time.Time, stream, text string, worth bool) {
 	if s == nil {
 		return
 	}
@@ -92,7 +95,10 @@ func (s *Stream) add(stream, text string, worth bool) {
 	if s.ended {
 		return
 	}
-	s.buffer.add(s.streams.now(), stream, text)
+	if at.IsZero() {
+		at = s.streams.now()
+	}
+	s.buffer.add(at, stream, text)
 	s.buffer.worth = s.buffer.worth || worth
 	if !s.started {
 		s.started = true

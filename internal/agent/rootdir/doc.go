@@ -141,6 +141,21 @@ func (d *Dir) Deployment(groupID, deploymentID string) Deployment {
 	return Deployment{filepath.Join(d.path, groupID, deploymentID)}
 }
 
+// Find locates a deployment whose group is not known; false when the host has none of that id.
+func (d *Dir) Find(deploymentID string) (Deployment, bool, error) {
+	groups, err := os.ReadDir(d.path)
+	if err != nil {
+		return Deployment{}, false, fmt.Errorf("look for deployment: %w", err)
+	}
+	for _, g := range groups {
+		p := d.Deployment(g.Name(), deploymentID)
+		if _, err := os.Stat(filepath.Dir(p.ScriptsLog())); err == nil {
+			return p, true, nil
+		}
+	}
+	return Deployment{}, false, nil
+}
+
 // Path is the deployment's directory.
 func (p Deployment) Path() string { return p.path }
 

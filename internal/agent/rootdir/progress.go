@@ -41,31 +41,24 @@ func (d *Dir) running(deploymentID string) string {
 type Unfinished struct {
 	DeploymentID string
 	Command      string
+	Since        time.Time // it was running
 }
 
 // Unfinished lists them, the newest first. Stale ones are forgotten.
 func (d *Dir) Unfinished(now time.Time) ([]Unfinished, error) {
-	type aged struct {
-		Unfinished
-		at time.Time
-	}
-	var all []aged
+	var all []Unfinished
 	err := d.eachFile(d.tracking, func(name string, content []byte, at time.Time) error {
 		if now.Sub(at) > Stale || len(content) == 0 {
 			return d.End(name)
 		}
-		all = append(all, aged{Unfinished{name, strings.TrimSpace(string(content))}, at})
+		all = append(all, Unfinished{name, strings.TrimSpace(string(content)), at})
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the running commands: %w", err)
 	}
-	slices.SortFunc(all, func(a, b aged) int { return b.at.Compare(a.at) })
-	found := make([]Unfinished, len(all))
-	for i, a := range all {
-		found[i] = a.Unfinished
-	}
-	return found, nil
+	slices.SortFunc(all, func(a, b Unfinished) int { return b.Since.Compare(a.Since) })
+	return all, nil
 }
 
 // Report is the outcome of a command that the server has yet to take.

@@ -111,8 +111,7 @@ func TestRunningCommandsAreRemembered(t *testing.T) {
 	}
 	try(t, os.WriteFile(filepath.Join(d.path, ongoing, ".new-1"), []byte("half"), 0o644))
 	got, err := d.Unfinished(now)
-	want := []Unfinished{{"d-2", "command d-2"}, {"d-1", "command d-1"}}
-	if err != nil || !slices.Equal(got, want) {
+	if err != nil || len(got) != 2 || got[0].Command != "command d-2" || got[1].Command != "command d-1" || !got[0].Since.After(got[1].Since) {
 		t.Errorf("got %v, %v", got, err)
 	}
 	try(t, d.End("d-1"))

@@ -38,7 +38,7 @@ func NewRecorder(shared *Shared, deploymentID, scriptsLog string, now func() tim
 // Line records one line. A log that can't be written must not fail a deployment: the first such error is kept for Close.
 func (r *Recorder) Line(line string) {
 	at := r.now()
-	_, err := fmt.Fprintf(r.scripts, "%s %s\n", at.Format("2006-01-02 15:04:05"), line)
+	_, err := fmt.Fprintf(r.scripts, "%s %s\n", at.Format(stamp), line)
 	if err == nil && r.shared != nil {
 		err = r.shared.write(fmt.Sprintf("[%s] [%s]%s\n", at.Format("2006-01-02 15:04:05.000"), r.deploymentID, line))
 	}

@@ -21,9 +21,11 @@ const (
 // resourceTags notes bad tags of an application or a group, and returns them.
 func (p *problems) resourceTags(member string, tags []control.Tag) map[string]string {
 	out := make(map[string]string, len(tags))
+	folded := make(map[string]bool, len(tags))
 	for _, t := range tags {
 		k, v := value(t.Key), value(t.Value)
-		_, twice := out[k]
+		// In the condition keys of policies the case of letters does not count, so one tag could hide another there.
+		twice := folded[strings.ToLower(k)]
 		switch {
 		case k == "":
 			p.add(control.InvalidTagsToAddException, "A tag in %s has no Key.", member)
@@ -34,7 +36,7 @@ func (p *problems) resourceTags(member string, tags []control.Tag) map[string]st
 		case twice:
 			p.add(control.InvalidTagsToAddException, "The tag %s is given twice in %s.", quote(k), member)
 		}
-		out[k] = v
+		out[k], folded[strings.ToLower(k)] = v, true
 	}
 	if len(tags) > maxResourceTags {
 		p.add(control.InvalidTagsToAddException, "%s has %d tags, and a resource may have %d.", member, len(tags), maxResourceTags)

@@ -17,6 +17,9 @@ import (
 // maxUsers is how many users an account may have: what IAM gives one.
 const maxUsers = 5000
 
+// hostPath is where the identities of added hosts are, whose keys are no user's: a user there would have a host's ARN, and speak for it.
+const hostPath = "/host/"
+
 // CreateUser makes a user.
 func (s *Service) CreateUser(ctx context.Context, in *wireiam.CreateUserRequest) (*wireiam.CreateUserResponse, error) {
 	c, err := caller(ctx)
@@ -25,6 +28,9 @@ func (s *Service) CreateUser(ctx context.Context, in *wireiam.CreateUserRequest)
 	}
 	if in.PermissionsBoundary != nil {
 		return nil, wire.Errorf(wireiam.InvalidInputException, "There are no permissions boundaries here; leave PermissionsBoundary out and attach a policy with PutUserPolicy.")
+	}
+	if text(in.Path) == hostPath {
+		return nil, wire.Errorf(wireiam.InvalidInputException, "The path %s is of the identities of hosts; choose another one, or add a host with crossfade host add.", hostPath)
 	}
 	tags, err := tagsIn(in.Tags)
 	if err != nil {
@@ -48,15 +54,17 @@ func (s *Service) CreateUser(ctx context.Context, in *wireiam.CreateUserRequest)
 
 func tagsIn(tags []wireiam.Tag) (map[string]string, error) {
 	out := make(map[string]string, len(tags))
+	folded := map[string]bool{}
 	for _, t := range tags {
 		key := *t.Key
-		if _, twice := out[key]; twice {
+		// The case of letters does not count, nor does it in the condition keys of policies.
+		if folded[strings.ToLower(key)] {
 			return nil, wire.Errorf(wireiam.InvalidInputException, "Duplicate tag keys found: %s.", key)
 		}
 		if strings.HasPrefix(strings.ToLower(key), "aws:") {
 			return nil, wire.Errorf(wireiam.InvalidInputException, "The tag %s begins with aws:, which is reserved.", key)
 		}
-		out[key] = *t.Value
+		out[key], folded[strings.ToLower(key)] = *t.Value, true
 	}
 	return out, nil
 }

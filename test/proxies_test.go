@@ -182,8 +182,11 @@ func TestSilentProxy(t *testing.T) {
 		time.Sleep(time.Second)
 	}
 	silent()
-	if i, err := s.info(id); err != nil || i.Status != types.DeploymentStatusInProgress {
-		t.Fatalf("the deployment is %s although a silent proxy may send requests to the originals: %v", i.Status, err)
+	i := s.await(id, "the deployment says what it waits for", func(i *types.DeploymentInfo) bool {
+		return strings.Contains(strings.Join(i.DeploymentStatusMessages, " "), "BlockTraffic waits: ")
+	})
+	if said := strings.Join(i.DeploymentStatusMessages, " "); !strings.Contains(said, "proxy edge-2 has been silent since") || i.Status != types.DeploymentStatusInProgress {
+		t.Errorf("it is %s and says %q", i.Status, said)
 	}
 	s.startProxy(edges[1])
 	s.awaitStatus(id, types.DeploymentStatusSucceeded)

@@ -38,8 +38,8 @@ configuration says loadBalancer.mode: proxies, and deployments go on only when e
 
 While no server answers, a proxy goes on with the last state that it knew, also when it is killed and started meanwhile: the state is in --dir. The
 server then waits for the proxy before any instance that it may still send requests to counts as out of traffic, so nothing is installed on such an
-instance, and it is not terminated, until the proxy is back, was removed with crossfade proxy remove, or has been silent for an hour
-(loadBalancer.forgetProxyAfter).
+instance, and it is not terminated, until the proxy is back, was removed with crossfade proxy remove, or has been silent for half an
+hour (loadBalancer.forgetProxyAfter).
 
 The calls are signed with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or the CROSSFADE_ROOT_* variables) of a user that may do
 crossfade:FollowTargetGroups, crossfade:ReportTargetGroups and crossfade:LeaveTargetGroups. --endpoint may be given several times, for the replicas of a

@@ -142,7 +142,7 @@ func Default() Config {
 	return Config{
 		Listen: "127.0.0.1:8470", Data: "crossfade-data", Region: "us-east-1", Account: "000000000000",
 		Log: Log{Level: "info", Format: "text"}, Agents: Agents{PollHold: 20 * time.Second}, ShutdownTimeout: 30 * time.Second,
-		LoadBalancer: LoadBalancer{Mode: BalancerEmbedded, ForgetProxyAfter: time.Hour},
+		LoadBalancer: LoadBalancer{Mode: BalancerEmbedded, ForgetProxyAfter: 30 * time.Minute},
 		Limits:       defaultLimits(), Audit: Audit{MaxMegabytes: 64, Keep: 32},
 		Revisions: Revisions{GitHub: GitHub{Kind: "github", Timeout: 10 * time.Minute}}, Retention: defaultRetention(),
 	}

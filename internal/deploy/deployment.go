@@ -150,9 +150,21 @@ type State struct {
 	Messages []string      `json:"messages,omitempty"` // deploymentStatusMessages
 	Delay    string        `json:"delay,omitempty"`    // why its instances or its revision could not be found out yet
 
+	// SlowTraffic is the traffic order that has been waited for longer than usual, the newest that was told of; nil: none is.
+	SlowTraffic *SlowTraffic `json:"slowTraffic,omitempty"`
+
 	Journal int64 `json:"journal"` // number of the last journal line
 	Orders  int64 `json:"orders"`  // the generation of the last traffic order
 }
+
+// SlowTraffic is a lifecycle event of the load balancer that takes longer than usual, and why.
+type SlowTraffic struct {
+	Target string    `json:"target"`
+	Event  EventName `json:"event"`
+	Why    string    `json:"why"`
+}
+
+func (s *SlowTraffic) text() string { return fmt.Sprintf("%s waits: %s", s.Event, s.Why) }
 
 // Ending is why and how a deployment ends once nothing is in flight.
 type Ending struct {
@@ -244,6 +256,9 @@ func (d Deployment) Messages() []string {
 	}
 	if st.Delay != "" {
 		all = append(all, st.Delay)
+	}
+	if st.SlowTraffic != nil {
+		all = append(all, st.SlowTraffic.text()+".")
 	}
 	switch {
 	case st.Ending != nil:

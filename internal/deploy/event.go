@@ -71,6 +71,13 @@ type (
 		Reason     string
 	}
 
+	// TrafficDelayed says what keeps a traffic order from being fulfilled for longer than usual. It is still being waited for.
+	TrafficDelayed struct {
+		Target     string
+		Generation int64
+		Why        string // one sentence, without a full stop
+	}
+
 	// SplitSettled says that the load balancer shares the requests out as ordered.
 	SplitSettled struct{ Generation int64 }
 
@@ -121,6 +128,7 @@ func (Acknowledged) what()    {}
 func (Completed) what()       {}
 func (TrafficSettled) what()  {}
 func (TrafficRefused) what()  {}
+func (TrafficDelayed) what()  {}
 func (SplitSettled) what()    {}
 func (SplitRefused) what()    {}
 func (AlarmRaised) what()     {}
@@ -145,6 +153,8 @@ func targetOf(w What) string {
 	case TrafficSettled:
 		return e.Target
 	case TrafficRefused:
+		return e.Target
+	case TrafficDelayed:
 		return e.Target
 	default:
 		return ""

@@ -109,6 +109,8 @@ func Step(v View, ev Event) (Transition, error) {
 		return m.onDelayed(e)
 	case Wake:
 		return m.onWake()
+	case TrafficDelayed:
+		return m.onTrafficDelayed(e)
 	case TargetDue:
 		return m.onTargetDue(e)
 	case Recall:

@@ -365,6 +365,21 @@ func (m *machine) onTraffic(generation int64, ok bool, reason string) (Transitio
 	return m.done()
 }
 
+// onTrafficDelayed remembers what a traffic order waits for, so that a reader sees it.
+func (m *machine) onTrafficDelayed(e TrafficDelayed) (Transition, error) {
+	t := m.target
+	if t == nil || t.Order != e.Generation || !t.Running || t.Current().Name.doer() != byBalancer {
+		return refuse(ReasonStale, "no event waits for the traffic order")
+	}
+	slow := SlowTraffic{t.ID, t.Current().Name, e.Why}
+	if known := m.d.State.SlowTraffic; known != nil && *known == slow {
+		return refuse(ReasonStale, "it is known already")
+	}
+	m.d.State.SlowTraffic = &slow
+	m.line(Line{Target: t.ID, Event: slow.Event, Text: slow.text()})
+	return m.done()
+}
+
 func (m *machine) onTargetDue(e TargetDue) (Transition, error) {
 	t := m.target
 	if t == nil || !t.Running || t.DueAt.IsZero() || m.at.Before(t.DueAt) {
@@ -376,6 +391,9 @@ func (m *machine) onTargetDue(e TargetDue) (Transition, error) {
 	switch {
 	case ev.Name.doer() == byBalancer:
 		d.Message = fmt.Sprintf("%s was not done within %s: the load balancer never showed instance %s as %s; check its health check and its address.", ev.Name, EventLimit, t.ID, balancerGoal[ev.Name])
+		if slow := m.d.State.SlowTraffic; slow != nil && slow.Target == t.ID {
+			d.Message = fmt.Sprintf("%s was not done within %s: %s.", ev.Name, EventLimit, slow.Why)
+		}
 	case t.Acknowledged:
 		d.Message = fmt.Sprintf("%s ran for more than %s without a result from the agent on instance %s; check the agent's log there.", ev.Name, EventLimit, t.ID)
 	case m.d.State.Ending != nil:
@@ -413,6 +431,9 @@ func (m *machine) result(t *Target, ok bool, d Diagnostics) {
 		ev.StartedAt = m.at // a report without an acknowledgement before it
 	}
 	ev.EndedAt, ev.Diagnostics = m.at, &d
+	if slow := m.d.State.SlowTraffic; slow != nil && slow.Target == t.ID {
+		m.d.State.SlowTraffic = nil
+	}
 	t.Running, t.Acknowledged, t.Delivery, t.DueAt, t.UpdatedAt = false, false, 0, time.Time{}, m.at
 	if ev.Name.doer() == byAgent {
 		m.clear(t.ID, EffectCommand)

@@ -43,8 +43,11 @@ type carried struct {
 	reported  bool         // its event was posted; a transition will clear it
 	tries     int
 	misses    int    // of alarms: looks in a row that failed
-	said      string // of finding instances: what was last said to be in the way
-	seen      int64  // changes when it was last taken
+	said      string // of finding instances and of traffic: what was last said to be in the way
+	saidAt    time.Time
+	begun     time.Time // of traffic: when it was first looked at
+	why       string    // of traffic: what is in the way
+	seen      int64     // changes when it was last taken
 	notBefore time.Time
 }
 
@@ -167,7 +170,14 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 			e.said, delay = why, why
 		}
 	}
+	var slow deploy.What
+	if e.effect.Key.Kind == deploy.EffectTraffic && err == nil && what == nil && e.slow(now) {
+		slow = deploy.TrafficDelayed{Target: e.effect.Traffic.Instance, Generation: e.effect.Traffic.Generation, Why: e.why}
+	}
 	c.mu.Unlock()
+	if slow != nil && ctx.Err() == nil {
+		r.postUnder(e.lease, e.effect.Key.DeploymentID, slow)
+	}
 	if delay != "" && ctx.Err() == nil {
 		r.postUnder(e.lease, e.effect.Key.DeploymentID, deploy.Delayed{Why: delay})
 	}
@@ -179,6 +189,24 @@ func (r *Runner) carry(ctx context.Context, e *carried) {
 		r.postUnder(e.lease, e.effect.Key.DeploymentID, what)
 	}
 	r.wakeCarry()
+}
+
+// The load balancer takes a moment for each order. What takes longer is told, and when the reason changes, not more often than people can read it.
+const (
+	slowTrafficAfter = 20 * time.Second
+	slowTrafficAgain = time.Minute
+)
+
+// slow reports whether what is in the way of a traffic order is to be told now, and takes it for told.
+func (e *carried) slow(now time.Time) bool {
+	if e.begun.IsZero() {
+		e.begun = now
+	}
+	if e.why == "" || e.why == e.said || now.Sub(e.begun) < slowTrafficAfter || now.Sub(e.saidAt) < slowTrafficAgain {
+		return false
+	}
+	e.said, e.saidAt = e.why, now
+	return true
 }
 
 // attempt carries an effect out as far as it goes. A nil event without an error means that it has to be looked at again.
@@ -231,7 +259,8 @@ func (r *Runner) traffic(ctx context.Context, e *carried) (deploy.What, error) {
 	if err != nil {
 		return nil, err
 	}
-	if done, _ := traffic.Settled(want, observed); !done {
+	done, why := traffic.Settled(want, observed)
+	if e.why = why; !done {
 		return nil, nil
 	}
 	return deploy.TrafficSettled{Target: o.Instance, Generation: o.Generation}, nil

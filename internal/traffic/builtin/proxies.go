@@ -36,8 +36,8 @@ type Ledger interface {
 const (
 	// DefaultLease is how long a proxy counts as live after it was last heard of.
 	DefaultLease = 15 * time.Second
-	// DefaultForget is how long a silent proxy is waited for.
-	DefaultForget = time.Hour
+	// DefaultForget is how long a silent proxy is waited for. It is less than the hour that a deployment's BlockTraffic may take.
+	DefaultForget = 30 * time.Minute
 )
 
 // Rules are how proxies are counted.

@@ -202,14 +202,23 @@ func (in Instruction) chmod() error {
 	if err != nil {
 		return fmt.Errorf("read mode %q: %w", in.Mode, err)
 	}
+	if err := setMode(in.File, modeOf(bits)); err != nil {
+		return fmt.Errorf("set mode: %w", err)
+	}
+	return nil
+}
+
+// modeOf is the mode of the bits that systems write it with.
+func modeOf(bits uint64) fs.FileMode {
 	mode := fs.FileMode(bits) & fs.ModePerm
 	for bit, special := range map[uint64]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
 		if bits&bit != 0 {
 			mode |= special
 		}
 	}
-	if err := os.Chmod(in.File, mode); err != nil {
-		return fmt.Errorf("set mode: %w", err)
-	}
-	return nil
+	return mode
+}
+
+func exchanged(path string) error {
+	return fmt.Errorf("%s was exchanged for a link while it was installed: see who can write to its directory", path)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -38,11 +37,11 @@ func (in Instruction) setACL(ctx context.Context, run Runner) error {
 	if err != nil {
 		return fmt.Errorf("set access control list: %w", err)
 	}
-	info, err := os.Stat(in.File)
+	mode, err := modeNow(in.File)
 	if err != nil {
 		return fmt.Errorf("set access control list: %w", err)
 	}
-	full := strings.Join(acl.Complete(info.Mode()).Strings(), ",")
+	full := strings.Join(acl.Complete(mode).Strings(), ",")
 	if err := call(ctx, run, "setfacl", "--set", full, in.File); err != nil {
 		return fmt.Errorf("set access control list of %s: %w", in.File, err)
 	}
@@ -52,6 +51,9 @@ func (in Instruction) setACL(ctx context.Context, run Runner) error {
 // label adds a rule to the policy and applies it. The rule is noted as soon as it is there, and not before: one of the same path that could
 // not be added is somebody else's.
 func (in Instruction) label(ctx context.Context, run Runner, journal io.StringWriter) error {
+	if _, err := modeNow(in.File); err != nil {
+		return fmt.Errorf("set SELinux context: %w", err)
+	}
 	path, err := filepath.EvalSymlinks(in.File) // the policy knows real paths only
 	if err != nil {
 		return fmt.Errorf("set SELinux context: %w", err)

@@ -91,23 +91,17 @@ func known(ctx context.Context, run Runner, acl appspec.ACL) error {
 	return nil
 }
 
-// chown keeps setuid and setgid, which the system takes away from a file that is given to another: the AppSpec's mode asked for them.
 func (in Instruction) chown(ctx context.Context, run Runner) error {
 	uid, gid, err := ids(ctx, run, in.Owner, in.Group)
 	if err != nil {
 		return err
 	}
-	before, err := os.Lstat(in.File)
-	if err != nil {
+	return in.own(uid, gid)
+}
+
+func (in Instruction) own(uid, gid int) error {
+	if err := setOwner(in.File, uid, gid); err != nil {
 		return fmt.Errorf("set owner: %w", err)
-	}
-	if err := os.Lchown(in.File, uid, gid); err != nil {
-		return fmt.Errorf("set owner: %w", err)
-	}
-	if before.Mode().IsRegular() && before.Mode()&(fs.ModeSetuid|fs.ModeSetgid) != 0 {
-		if err := os.Chmod(in.File, before.Mode()); err != nil {
-			return fmt.Errorf("set mode after the owner: %w", err)
-		}
 	}
 	return nil
 }

@@ -59,7 +59,9 @@ func TestSlowTraffic(t *testing.T) {
 			} else {
 				w.now = w.now.Add(deploy.EventLimit)
 				w.do(deploy.TargetDue{Target: id})
-				if !slices.ContainsFunc(w.target(id).Events, func(e deploy.LifecycleEvent) bool { return e.Diagnostics != nil && strings.Contains(e.Diagnostics.Message, why) }) {
+				if !slices.ContainsFunc(w.target(id).Events, func(e deploy.LifecycleEvent) bool {
+					return e.Diagnostics != nil && strings.Contains(e.Diagnostics.Message, why)
+				}) {
 					t.Errorf("the target says %+v", w.target(id))
 				}
 			}

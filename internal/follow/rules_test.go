@@ -3,6 +3,7 @@ package follow_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -325,4 +326,35 @@ func answers(t *testing.T, url string) {
 	if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("%s answers %s %v", url, res.Status, err)
 	}
+}
+
+// TestReplicasOfTheControlPlane has a proxy follow one server while another one, on the same store, owns the deployment.
+func TestReplicasOfTheControlPlane(t *testing.T) {
+	t.Parallel()
+	p := newPlane(t, builtin.Rules{Look: 10 * time.Millisecond})
+	owner := p.router()
+	other, err := builtin.NewProxies(t.Context(), p.c, p.store, p.rules, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(other.Stop)
+	p.proxies.Store(other) // whom proxies reach
+	f, _ := p.open(t, "edge-1", t.TempDir())
+	until(t, func() bool { return f.Ready() == nil })
+	p.proxies.Store(owner)
+	t.Cleanup(func() { p.proxies.Store(owner) })
+	p.proxies.Store(other)
+	w := wishAt(t, owner, "i-1", application(t), true, 1)
+	until(t, func() bool {
+		select {
+		case <-owner.Changes():
+			done, _ := settled(t, owner, w)
+			return done
+		default:
+			return false
+		}
+	})
+	answers(t, "http://"+f.ListenerAddress("blue"))
+	out := wishAt(t, other, "i-1", "", false, 2)
+	until(t, func() bool { done, _ := settled(t, owner, out); return done })
 }

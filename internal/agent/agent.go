@@ -98,7 +98,7 @@ func newAgent(o Options) (*agent, error) {
 	}
 	client := o.newHTTPClient()
 	a := &agent{
-		log: o.Log, dir: dir, trust: o.Trust, pollInterval: o.PollInterval, now: time.Now,
+		log: o.Log, dir: dir, trust: judging(o.Trust), pollInterval: o.PollInterval, now: time.Now,
 		refreshKeys: o.Identity.Refresh, commands: newRegistry(), groups: newGroupLocks(), turn: turn, idle: o.Idle,
 	}
 	s := signer{identity: o.Identity}

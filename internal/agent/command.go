@@ -68,6 +68,9 @@ func (a *agent) specification(ctx context.Context, cmd control.Command) (envelop
 	}
 	spec, err := envelope.ParseSpecification(content)
 	if err == nil {
+		err = executionOf(cmd.ExecutionID, spec)
+	}
+	if err == nil {
 		a.specs.put(cmd.ExecutionID, spec)
 	}
 	return spec, err

@@ -172,6 +172,25 @@ func TestSpecificationsMustBeGenuine(t *testing.T) {
 	}
 }
 
+// TestASpecificationIsOfItsDeployment holds that a genuine specification is not carried out for another deployment's command.
+func TestASpecificationIsOfItsDeployment(t *testing.T) {
+	t.Parallel()
+	s := newFakeServer(t)
+	s.start(s.options(filepath.Join(t.TempDir(), "root")))
+	old := s.deployment("d-OLD", nil)
+	s.mu.Lock()
+	s.specs["crossfade/"+testRegion+"/d-NEW/host"] = old
+	s.queue = append(s.queue, offered{"swapped", "crossfade/" + testRegion + "/d-NEW/host", "DownloadBundle"})
+	s.mu.Unlock()
+	s.ring <- struct{}{}
+	if r := s.wait("swapped"); r.Status != "Failed" || !strings.Contains(r.Message, "it is of the deployment d-OLD") {
+		t.Errorf("got %+v", r)
+	}
+	if s.callsOf("PutHostCommandAcknowledgement") != 0 {
+		t.Error("it was acknowledged")
+	}
+}
+
 func TestACommandThatIsNotWantedIsDropped(t *testing.T) {
 	t.Parallel()
 	s := newFakeServer(t)

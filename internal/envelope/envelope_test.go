@@ -52,6 +52,24 @@ func TestWhatIsSignedIsVerified(t *testing.T) {
 	}
 }
 
+// TestAnEnvelopeIsNotPlayedAgainForEver holds that one that was kept is refused some day, where that is asked for.
+func TestAnEnvelopeIsNotPlayedAgainForEver(t *testing.T) {
+	t.Parallel()
+	signed, err := newTestSigner(t).Sign([]byte(`{"DeploymentId":"d-1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const day = 24 * time.Hour
+	for _, tc := range []struct {
+		most, later time.Duration
+		ok          bool
+	}{{0, 1000 * day, true}, {31 * day, 30 * day, true}, {31 * day, 32 * day, false}} {
+		if _, err := Verify(signed, Trust{MaxAge: tc.most}, time.Now().Add(tc.later)); (err == nil) != tc.ok || err != nil && !strings.Contains(err.Error(), "sends again") {
+			t.Errorf("%s later, at most %s: %v", tc.later, tc.most, err)
+		}
+	}
+}
+
 func TestSignerSurvivesItsFiles(t *testing.T) {
 	t.Parallel()
 	signer, other := newTestSigner(t), newTestSigner(t)

@@ -23,6 +23,8 @@ var ErrUntrusted = errors.New("the signer of the deployment specification is not
 type Trust struct {
 	Roots  *x509.CertPool    // when set, the signer must chain to one of these
 	Pinned *x509.Certificate // when set, the signer must be exactly this
+	// MaxAge is how long ago an envelope may have been signed, so that one that was kept can't be played again for ever. Zero: any time.
+	MaxAge time.Duration
 }
 
 // Verify checks the PEM envelope and returns the content that was signed. The signature must be valid, made by exactly one signer whose
@@ -43,6 +45,9 @@ func Verify(envelope []byte, trust Trust, now time.Time) ([]byte, error) {
 		return nil, fmt.Errorf("verify deployment specification: the signature is not valid, so the content was changed or damaged on its way: %w", err)
 	}
 	if err := checkTrust(message, trust, now); err != nil {
+		return nil, fmt.Errorf("verify deployment specification: %w", err)
+	}
+	if err := checkAge(message, trust.MaxAge, now); err != nil {
 		return nil, fmt.Errorf("verify deployment specification: %w", err)
 	}
 	return message.Content, nil
@@ -96,6 +101,21 @@ func checkShape(message *pkcs7.PKCS7) error {
 	}
 	if !contentType.Equal(pkcs7.OIDData) {
 		return fmt.Errorf("the signed content type is %s, want plain data", contentType)
+	}
+	return nil
+}
+
+// checkAge believes the time that was signed; an envelope that says none is of any age.
+func checkAge(message *pkcs7.PKCS7, most time.Duration, now time.Time) error {
+	if most == 0 {
+		return nil
+	}
+	var at time.Time
+	if err := message.UnmarshalSignedAttribute(pkcs7.OIDAttributeSigningTime, &at); err != nil {
+		return fmt.Errorf("read when it was signed: %w", err)
+	}
+	if now.Sub(at) > most {
+		return fmt.Errorf("it was signed at %s, more than %s ago, and may be an earlier one that somebody sends again: see whether this host's clock is right", at.UTC().Format(time.RFC3339), most)
 	}
 	return nil
 }

@@ -61,6 +61,7 @@ func (a *agent) poll(ctx, work, tell context.Context) {
 			a.board.Trouble(err)
 			failures++
 			a.pollFailed(err, failures)
+			a.rest()
 			sleep(ctx, backoff(failures, rand.Float64()))
 			continue
 		case failures > 0:
@@ -72,11 +73,18 @@ func (a *agent) poll(ctx, work, tell context.Context) {
 			continue
 		}
 		release()
-		if cmd == nil && a.idle != nil && a.commands.active() == 0 {
-			a.idle()
+		if cmd == nil {
+			a.rest()
 		}
 		// A server that holds polls has waited already; one that does not must not be asked without end.
 		sleep(ctx, a.pollInterval-time.Since(asked))
+	}
+}
+
+// rest tells whoever wants to know that there is nothing to do, unless something runs.
+func (a *agent) rest() {
+	if a.idle != nil && a.commands.active() == 0 {
+		a.idle()
 	}
 }
 

@@ -1,8 +1,8 @@
 // Package transfer moves everything that a store keeps into an empty store of another engine, and proves that it is there.
 //
 // It owns the order of tables, the comparison of the two schemas, and the digests. What a row is read from and written to are a [Source] and a
-// [Target], which the engines (packages sqlite and postgres) have; it knows no SQL and changes no row. Nothing else may write to the source
-// meanwhile, which the source sees to, and the target is whole or not there at all, because one transaction writes it. One goroutine does all.
+// [Target], which the engines (packages sqlite and postgres) have; it knows no SQL. Nothing else may write to the source
+// meanwhile, which the source sees to, and the target is whole or not there at all, because one transaction writes it.
 package transfer
 
 import (
@@ -41,6 +41,8 @@ type Target interface {
 	Source
 	// Empty fails with ErrNotEmpty, and says where, when anybody has written something. What the schema itself put there is removed.
 	Empty(ctx context.Context) error
+	// Kept is a row as the target keeps it: an engine may not have every text.
+	Kept(t Table, values []any) []any
 	// Fill adds the rows that next returns, which are nil after the last, and returns how many there were.
 	Fill(ctx context.Context, t Table, next func() ([]any, error)) (int64, error)
 	// Number lets the database number on after t.Last.
@@ -141,37 +143,36 @@ func order(tables []Table) ([]Table, error) {
 
 // move moves a table and reads it again. The source is read by a goroutine of its own, because both ends want to call.
 func move(ctx context.Context, from Source, to Target, t Table) (Moved, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	reading, cancel := context.WithCancel(ctx)
 	defer cancel()
 	rows := make(chan []any, 256)
 	read := make(chan error, 1)
 	var sent digest
 	go func() {
 		defer close(rows)
-		read <- from.Rows(ctx, t, func(values []any) error {
+		read <- from.Rows(reading, t, func(values []any) error {
+			values = to.Kept(t, slices.Clone(values))
 			sent.add(values)
 			select {
-			case rows <- slices.Clone(values):
+			case rows <- values:
 				return nil
-			case <-ctx.Done():
-				return ctx.Err()
+			case <-reading.Done():
+				return reading.Err()
 			}
 		})
 	}()
-	var failed error
 	filled, err := to.Fill(ctx, t, func() ([]any, error) {
 		row, ok := <-rows
 		if !ok {
-			failed = <-read
-			return nil, failed
+			return nil, <-read
 		}
 		return row, nil
 	})
+	cancel()
+	for range rows { //nolint:revive // the reader is to end
+	}
 	if err != nil {
-		cancel()
-		for range rows { //nolint:revive // the reader is to end
-		}
-		return Moved{}, errors.Join(err, failed)
+		return Moved{}, err
 	}
 	var kept digest
 	if err := to.Rows(ctx, t, func(values []any) error { kept.add(values); return nil }); err != nil {

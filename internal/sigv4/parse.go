@@ -109,7 +109,7 @@ func parseQuery(r *http.Request, q url.Values) (Claim, error) {
 		return Claim{}, incomplete("X-Amz-Date %q is not of the form 20060102T150405Z", clip(q.Get("X-Amz-Date")))
 	}
 	seconds, err := strconv.Atoi(q.Get("X-Amz-Expires"))
-	if err != nil || seconds < 1 || time.Duration(seconds)*time.Second > maxPresigned {
+	if err != nil || seconds < 1 || seconds > int(maxPresigned/time.Second) {
 		return Claim{}, incomplete("X-Amz-Expires %q is not a number of seconds up to a week", clip(q.Get("X-Amz-Expires")))
 	}
 	c.At, c.Expires = at, time.Duration(seconds)*time.Second

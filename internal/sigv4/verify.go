@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,10 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Ve
 	refused := Verified{Claim: c}
 	if err != nil {
 		return refused, err
+	}
+	// What can't be read is passed over by those who read parameters one by one, and would be signed as something else.
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		return refused, refuse(IncompleteSignature, "InvalidURI", "The query can't be read: encode %%, ; and what is no letter or digit as %%XX.")
 	}
 	if c.Presigned && c.Service != ServiceS3 && !slices.Contains(v.QueryServices, c.Service) {
 		return refused, refuse(MissingAuthenticationToken, "AccessDenied", "Requests to %q may not be signed in the query; send the signature in the Authorization header.", clip(c.Service))

@@ -26,15 +26,24 @@ func (p *place) addFlags(c *cobra.Command) {
 	f.String("store", "", "postgres://… of a server that keeps its state there (default: $CROSSFADE_STORE; none: SQLite in the data directory)")
 }
 
-// find is the configuration and the database.
-func (p *place) find(c *cobra.Command) (config.Config, backup.Database, error) {
+// load is the configuration.
+func (p *place) load(c *cobra.Command) (config.Config, error) {
 	environ := os.Environ()
 	if p.file == "" {
 		p.file = variable(environ, "CROSSFADE_CONFIG")
 	}
 	cfg, err := config.Load(config.Sources{File: p.file, Environ: environ, Flags: c.Flags(), FlagKeys: map[string]string{"data": "data", "store": "store"}})
 	if err != nil {
-		return cfg, nil, &usageError{err}
+		return cfg, &usageError{err}
+	}
+	return cfg, nil
+}
+
+// find is the configuration and the database.
+func (p *place) find(c *cobra.Command) (config.Config, backup.Database, error) {
+	cfg, err := p.load(c)
+	if err != nil {
+		return cfg, nil, err
 	}
 	if cfg.Store != "" {
 		return cfg, backup.Postgres{URL: cfg.Store}, nil

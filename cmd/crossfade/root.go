@@ -19,7 +19,7 @@ Exit codes: 0 done; 1 it was tried and failed; 2 the command line, the environme
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newServerCommand(), newAgentCommand(), newAppSpecCommand(), newLocalCommand(), newHostCommand(), newGitHubCommand(), newDemoCommand(), newDemoAppCommand(), newWaitCommand(), newExplainCommand(), newLogsCommand(), newPlanCommand(), newPushCommand(), newFleetCommand(), newProxyCommand(), newAuditCommand(), newBackupCommand(), newRestoreCommand(), newRetentionCommand(), newBenchCommand(), newBenchServerCommand(), newVersionCommand())
+	root.AddCommand(newServerCommand(), newAgentCommand(), newAppSpecCommand(), newLocalCommand(), newHostCommand(), newGitHubCommand(), newDemoCommand(), newDemoAppCommand(), newWaitCommand(), newExplainCommand(), newLogsCommand(), newPlanCommand(), newPushCommand(), newFleetCommand(), newProxyCommand(), newAuditCommand(), newBackupCommand(), newRestoreCommand(), newStoreCommand(), newRetentionCommand(), newBenchCommand(), newBenchServerCommand(), newVersionCommand())
 	mark(root, ran)
 	return root
 }

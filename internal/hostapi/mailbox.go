@@ -21,6 +21,9 @@ import (
 // by side, if it came again sooner.
 const redeliverAfter = 60 * time.Second
 
+// mostPolls is how many polls of one host are held: agents have one, and one more for each connection that died unseen.
+const mostPolls = 16
+
 // Clock tells the time.
 type Clock interface{ Now() time.Time }
 
@@ -228,6 +231,10 @@ func (m *Mailbox) Wait(ctx context.Context, host string, hold time.Duration) (De
 	wake := make(chan struct{}, 1)
 	m.mu.Lock()
 	b := m.box(host)
+	if len(b.waiting) >= mostPolls {
+		close(b.waiting[0]) // it was taken out, so that nobody wakes it any more
+		b.waiting = b.waiting[1:]
+	}
 	b.waiting = append(b.waiting, wake)
 	m.mu.Unlock()
 	defer m.leave(host, wake)
@@ -241,7 +248,10 @@ func (m *Mailbox) Wait(ctx context.Context, host string, hold time.Duration) (De
 			redeliver = time.After(again)
 		}
 		select {
-		case <-wake:
+		case _, held := <-wake:
+			if !held {
+				return Delivery{}, false
+			}
 		case <-redeliver:
 		case <-end.C:
 			return Delivery{}, false
@@ -257,6 +267,9 @@ func (m *Mailbox) take(host string) (d Delivery, ok bool, again time.Duration) {
 	defer m.mu.Unlock()
 	now := m.clock.Now()
 	b := m.boxes[host]
+	if b == nil {
+		return Delivery{}, false, 0
+	}
 	for i, o := range b.offers {
 		if !b.free(o.effect.Key) {
 			continue
@@ -282,6 +295,9 @@ func (m *Mailbox) leave(host string, wake chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.boxes[host]
+	if b == nil {
+		return // this poll was ended, and the others are gone as well
+	}
 	for i, w := range b.waiting {
 		if w == wake {
 			b.waiting = append(b.waiting[:i:i], b.waiting[i+1:]...)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -168,11 +169,15 @@ func certificates(flag, path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// withoutSecrets is what scripts may see of the agent's environment: not the keys of the server's root, which an operator's shell may hold.
+// withoutSecrets is what scripts may see of the agent's environment: not the keys of the server's root nor what else of Crossfade's own settings holds a
+// secret, which an operator's shell may have.
 func withoutSecrets(environ []string) []string {
 	var kept []string
 	for _, e := range environ {
-		if !strings.HasPrefix(e, "CROSSFADE_ROOT_") {
+		name, _, _ := strings.Cut(strings.ToUpper(e), "=")
+		own := strings.HasPrefix(name, "CROSSFADE_")
+		secret := name == "CROSSFADE_STORE" || slices.ContainsFunc([]string{"SECRET", "KEY", "TOKEN", "PASSWORD"}, func(part string) bool { return strings.Contains(name, part) })
+		if !own || !secret {
 			kept = append(kept, e)
 		}
 	}

@@ -59,7 +59,7 @@ const (
 	// maxCached bounds the cache; when it is full it starts anew.
 	maxCached = 16_384
 	// cacheFor is how long another process's change of a key may go unnoticed.
-	cacheFor = 30 * time.Second
+	cacheFor = 5 * time.Second
 )
 
 var _ sigv4.Keys = (*Keys)(nil)

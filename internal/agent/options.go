@@ -56,7 +56,8 @@ type Options struct {
 	// once.
 	StreamLogs bool
 
-	// Idle, unless nil, is called when a poll has ended with nothing to do, or with no answer, and nothing runs. The next poll waits for it.
+	// Idle, unless nil, is called before the first poll, and when one has ended with nothing to do, or with no answer, and nothing runs. The next poll
+	// waits for it.
 	Idle func()
 
 	// StopTimeout is how long running commands may take after the context has ended; default two hours, like the official agent.

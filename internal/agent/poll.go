@@ -44,6 +44,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (a *agent) poll(ctx, work, tell context.Context) {
 	slots := make(chan struct{}, maxCommands)
 	failures := 0
+	a.rest() // the first poll can be a long one
 	for ctx.Err() == nil {
 		select {
 		case slots <- struct{}{}:

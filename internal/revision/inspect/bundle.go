@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -194,7 +195,13 @@ func (b *bundle) zip(from io.Reader) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: write a temporary file: %w", errOwn, err)
 	}
-	z, err := zip.NewReader(f, size)
+	// The package reads the whole directory before anybody can look at it, and each entry takes much more memory than it has bytes.
+	d := &directory{from: f, counting: true, left: cmp.Or(b.limits.Entries, tree.DefaultEntries)}
+	z, err := zip.NewReader(d, size)
+	d.counting = false
+	if errors.Is(err, tree.ErrRefused) {
+		return err
+	}
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return refused("the zip content is damaged or no zip at all: %v", err)
 	}
@@ -204,6 +211,28 @@ func (b *bundle) zip(from io.Reader) (err error) {
 		}
 	}
 	return nil
+}
+
+// directory reads a zip, and while it counts ends with an error when too many entries were read. The end of the directory is read twice.
+type directory struct {
+	from     io.ReaderAt
+	counting bool
+	left     int
+}
+
+// readTwice is more entries than the end of a zip has that is searched for where its directory begins.
+const readTwice = 2048
+
+// ReadAt implements io.ReaderAt.
+func (d *directory) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := d.from.ReadAt(p, offset)
+	if !d.counting {
+		return n, err
+	}
+	if d.left -= bytes.Count(p[:n], []byte("PK\x01\x02")); d.left < -readTwice {
+		return 0, refused("it has more entries than the limit")
+	}
+	return n, err
 }
 
 const (

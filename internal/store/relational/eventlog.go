@@ -60,7 +60,8 @@ func (s *Store) AppendEventLog(ctx context.Context, c store.LogChunk) (position 
 		if l.received >= store.EventLogMost {
 			return store.ErrLimit
 		}
-		l.received += sizeOf(c.Lines)
+		// A chunk costs something even when it only tells of lines that are lost.
+		l.received += sizeOf(c.Lines) + store.LogLineCost
 		lost := max(c.Lost, c.First-l.next)
 		if known := l.next - c.First; known >= 0 && l.next > 0 {
 			if known >= int64(len(c.Lines)) {

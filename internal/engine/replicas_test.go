@@ -79,11 +79,16 @@ func (r *replicas) start(t *testing.T, name string) *engine.Service {
 	}
 	a.ask = func(ctx context.Context, id string, what deploy.What) (engine.Result, error) {
 		// Hosts reach any replica, and ask another one when that is gone.
-		for {
+		for again := false; ; again = true {
 			peer := r.some(fmt.Sprintf("%T%v", what, what))
 			got, err := peer.Do(ctx, id, what)
 			var refusal *deploy.Refusal
-			if err == nil || errors.As(err, &refusal) {
+			switch _, completed := what.(deploy.Completed); {
+			case err == nil:
+				return got, nil
+			case errors.As(err, &refusal) && again && completed:
+				return got, nil // the one that stopped had taken it, and its answer was lost
+			case refusal != nil:
 				return got, err
 			}
 		}

@@ -29,12 +29,14 @@ type agents struct {
 	wg   sync.WaitGroup
 	ran  map[string]int
 	hold map[deploy.EventName]chan struct{}
+	// offered are the commands that have come.
+	offered map[string]bool
 	// number is that of every delivery, less one: no two mailboxes may have the same.
 	number int64
 }
 
 func (a *agents) Offer(e deploy.Effect) {
-	if e.Key.Kind == deploy.EffectHold || e.Command.Acknowledged {
+	if e.Key.Kind == deploy.EffectHold || e.Command.Acknowledged || !a.first(e) {
 		return
 	}
 	a.wg.Go(func() {
@@ -52,6 +54,19 @@ func (a *agents) Offer(e deploy.Effect) {
 			a.t.Errorf("complete %s on %s: %v", e.Command.Event, e.Key.Target, err)
 		}
 	})
+}
+
+// first reports whether a command was not offered before: as in the mailbox, the same offer twice changes nothing.
+func (a *agents) first(e deploy.Effect) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.offered == nil {
+		a.offered = map[string]bool{}
+	}
+	what := fmt.Sprintf("%v/%s/%d", e.Key, e.Command.Event, e.Command.Attempt)
+	known := a.offered[what]
+	a.offered[what] = true
+	return !known
 }
 
 func (a *agents) Withdraw(deploy.EffectKey) {}

@@ -179,10 +179,17 @@ func (s *Service) resources(ctx context.Context, in wire.Input) ([]string, error
 	return []string{"*"}, nil
 }
 
-// resourcesOf returns one resource for each name that is there, and at least one: an absent name needs some permission too.
+// maxNamed is how many resources of one call are judged one by one. No operation takes as many names: what comes after them is refused all the same.
+const maxNamed = 500
+
+// resourcesOf returns one resource for each name that is there, and at least one: an absent name needs some permission too. Too many names need that for
+// any of the kind.
 func resourcesOf(kind string, names []*string) []string {
 	var out []string
 	for _, n := range names {
+		if len(out) == maxNamed {
+			return append(out, kind+"*")
+		}
 		if n != nil {
 			out = append(out, kind+*n)
 		}
@@ -204,9 +211,9 @@ func pointers(names []string) []*string {
 // groupsOf returns the groups of deployments. What a deployment that does not exist would belong to, nobody knows: any group.
 func (s *Service) groupsOf(ctx context.Context, ids ...*string) ([]string, error) {
 	var out []string
-	for _, id := range ids {
-		// A batch that is too long, or ids that are none, are refused afterwards without being looked up.
-		if !deploymentIDPattern().MatchString(value(id)) || len(out) >= 25 {
+	// A batch that is too long, or ids that are none, are refused afterwards without being looked up.
+	for _, id := range ids[:min(len(ids), 25)] {
+		if !deploymentIDPattern().MatchString(value(id)) {
 			continue
 		}
 		d, err := s.cfg.Store.Deployment(ctx, s.account(ctx), *id)

@@ -29,13 +29,17 @@ func (c *call) audit() {
 	if e.Operation == "" {
 		e.Operation = "unknown"
 	}
+	partly := false
 	for _, d := range auth.Decisions(c.r.Context()) {
 		if d.Resource != "*" && !slices.Contains(e.Resources, d.Resource) {
 			e.Resources = append(e.Resources, d.Resource)
 		}
-		// The last one decides: after a denial no more is asked.
-		e.Statement = d.Statement
+		// The last one decides: after a denial no more is asked, but where each of many things is decided by itself, and the denial is what tells.
+		if !partly {
+			e.Statement, partly = d.Statement, !d.Allowed
+		}
 	}
+	denied = denied || partly
 	if denied {
 		e.Decision = audit.Denied
 	}

@@ -95,7 +95,8 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
-	revisions, err := openRevisions(ctx, o, database, sealer)
+	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
+	revisions, err := openRevisions(ctx, o, database, sealer, decide)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,6 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	}
 	logs := eventlog.New(eventlog.Config{Logs: database, Account: callerAccount, Now: o.Now, Logger: o.Log.With("part", "logs")})
 	clean := newCleaning(o, database, revisions.bundles, metrics)
-	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
 	services, authorize, operations, err := s.services(ctx, o, decide, parts{database, secret, shared, keys, sealer, instances, mailbox, revisions, tells, rounds, logs, clean, proxies})
 	if err != nil {
 		return err

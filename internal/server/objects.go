@@ -30,14 +30,14 @@ func openBundles(o Options, log *slog.Logger) (*s3store.Store, error) {
 }
 
 // newObjects puts its S3 in front of the revision store.
-func newObjects(o Options, store *s3store.Store, log *slog.Logger) edge.Objects {
+func newObjects(o Options, store *s3store.Store, decide *auth.Authorizer, log *slog.Logger) edge.Objects {
 	// By these names a bucket may be addressed as bucket.NAME, which is how the official agent does it.
 	hosts := []string{"localhost"}
 	if u, err := url.Parse(o.Config.Endpoint); err == nil && u.Hostname() != "" {
 		hosts = append(hosts, u.Hostname())
 	}
 	return s3api.New(s3api.Options{
-		Store: store, Region: o.Config.Region, Hosts: hosts, Log: log,
+		Store: store, Region: o.Config.Region, Hosts: hosts, Authorize: decide.Authorize, Log: log,
 		Account: func(ctx context.Context) string {
 			c, _ := auth.FromContext(ctx)
 			return c.Account

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"crossfade/internal/auth"
 	"crossfade/internal/revision/s3store"
 )
 
@@ -234,6 +235,19 @@ func (c *call) listObjectsV2() error {
 	return c.answer(out)
 }
 
+// mayDelete asks for one object of many: a denial may be about it alone.
+func (c *call) mayDelete(key string) error {
+	if c.decide == nil {
+		return nil
+	}
+	err := c.decide(c.r.Context(), auth.Objects{Operation: "DeleteObject", Bucket: c.bucket, Key: key}.Accesses()...)
+	var denied *auth.DeniedError
+	if errors.As(err, &denied) {
+		return refuse("AccessDenied", "%s", denied.Error())
+	}
+	return err
+}
+
 func (c *call) deleteObjects() error {
 	var in struct {
 		Quiet  bool
@@ -255,6 +269,9 @@ func (c *call) deleteObjects() error {
 	}{Xmlns: namespace}
 	for _, o := range in.Object {
 		err := checkVersion(o.VersionId)
+		if err == nil {
+			err = c.mayDelete(o.Key)
+		}
 		if err == nil {
 			err = c.store.Delete(c.bucket, o.Key)
 		}

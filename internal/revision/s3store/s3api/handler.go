@@ -15,7 +15,7 @@ import (
 	"crossfade/internal/sigv4"
 )
 
-// Options say what a Handler needs. All but Hosts is required.
+// Options say what a Handler needs. All but Hosts and Authorize is required.
 type Options struct {
 	Store  *s3store.Store
 	Region string
@@ -24,7 +24,10 @@ type Options struct {
 	Hosts []string
 	// Account is the account of whoever made the request.
 	Account func(context.Context) string
-	Log     *slog.Logger
+	// Authorize decides on objects that only the body of a request names; a *auth.DeniedError is a refusal. What is about one object or bucket as a whole
+	// was decided before. Nil: everything is allowed.
+	Authorize func(ctx context.Context, needed ...auth.Access) error
+	Log       *slog.Logger
 }
 
 // Handler serves S3 requests whose signature was verified.
@@ -33,12 +36,13 @@ type Handler struct {
 	region  string
 	hosts   []string
 	account func(context.Context) string
+	decide  func(ctx context.Context, needed ...auth.Access) error
 	log     *slog.Logger
 }
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	h := &Handler{store: o.Store, region: o.Region, account: o.Account, log: o.Log}
+	h := &Handler{store: o.Store, region: o.Region, account: o.Account, decide: o.Authorize, log: o.Log}
 	for _, name := range append([]string{"localhost"}, o.Hosts...) {
 		if name != "" {
 			h.hosts = append(h.hosts, strings.ToLower(name))

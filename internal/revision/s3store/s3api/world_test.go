@@ -35,6 +35,7 @@ const (
 var callers = map[string]auth.Principal{
 	"ROOT":  {ARN: auth.RootARN("1"), Account: "1", Kind: auth.Root},
 	"OTHER": {ARN: auth.RootARN("2"), Account: "2", Kind: auth.Root},
+	"USER":  {ARN: auth.UserARN("1", "ci"), Account: "1", Kind: auth.User},
 	"HOST":  {ARN: auth.UserARN("1", "web-1"), Account: "1", Kind: auth.Host},
 }
 
@@ -72,7 +73,8 @@ func newWorld(t testing.TB, tls bool) *world {
 	if err := store.EnsureBucket("1", "bundles"); err != nil {
 		t.Fatal(err)
 	}
-	objects := s3api.New(s3api.Options{Store: store, Region: region, Hosts: []string{"crossfade.example"}, Log: log, Account: func(ctx context.Context) string {
+	authorizer := &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: region, Now: time.Now}
+	objects := s3api.New(s3api.Options{Authorize: authorizer.Authorize, Store: store, Region: region, Hosts: []string{"crossfade.example"}, Log: log, Account: func(ctx context.Context) string {
 		c, _ := auth.FromContext(ctx)
 		return c.Account
 	}})
@@ -80,7 +82,6 @@ func newWorld(t testing.TB, tls bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authorizer := &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: region, Now: time.Now}
 	e := edge.New(edge.Config{
 		JSON: codec, Objects: objects, Principals: keyring{}, Authorize: authorizer.Authorize, NewRequestID: newID, Log: log, Observe: func(string, string, string, time.Duration) {},
 		Verifier: &sigv4.Verifier{Region: region, Services: []string{"s3", "codedeploy-commands"}, Keys: keyring{}, Now: time.Now},
@@ -126,9 +127,12 @@ func read(t *testing.T, r io.ReadCloser) string {
 	return string(b)
 }
 
-// everyHost may read all bundles.
+// everyHost may read all bundles, and users may do everything but delete what is kept.
 type everyHost struct{}
 
-func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }
-func (everyHost) IsHost(context.Context, string) (bool, error)                     { return false, nil }
-func (everyHost) MayRead(context.Context, string, string, string) (bool, error)    { return true, nil }
+func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, error) {
+	d, err := policy.Parse([]byte(`{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"Kept","Effect":"Deny","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::*/kept/*"}]}`))
+	return []policy.Named{{Name: "most", Document: d}}, err
+}
+func (everyHost) IsHost(context.Context, string) (bool, error)                  { return false, nil }
+func (everyHost) MayRead(context.Context, string, string, string) (bool, error) { return true, nil }

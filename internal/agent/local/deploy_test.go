@@ -182,8 +182,8 @@ func TestNobodyElseDeploysMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer agent.Close()
-	if err := s.deployer.Deploy(t.Context(), s.plan("TWO")); err != nil {
+	err = s.deployer.Deploy(t.Context(), s.plan("TWO"))
+	if err := errors.Join(err, agent.Close()); err != nil {
 		t.Error(err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	faultsFor  = flag.Duration("faults.for", 45*time.Second, "how long faults happen")
+	faultsFor  = flag.Duration("faults.for", 30*time.Second, "how long faults happen")
 	faultsSeed = flag.Uint64("faults.seed", 0, "what happens when; 0: a new one")
 )
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -29,7 +30,8 @@ type PostgreSQL struct {
 	dir      string
 	user     account
 	settings []string
-	number   atomic.Int64 // of the latest database
+	number   atomic.Int64      // of the latest database
+	prepared map[string]string // databases that others are copies of, by what they are; under the lock of shared
 
 	mu      sync.Mutex
 	process *exec.Cmd // nil: it does not run
@@ -47,6 +49,27 @@ var shared struct {
 // Postgres returns the URL of an empty database of its own, in a server that the tests of the process share and that lives in memory as far as
 // it may: it does not wait for the disk. Where PostgreSQL is not installed the test is skipped, and says so.
 func Postgres(t testing.TB) string {
+	t.Helper()
+	return sharedServer(t).Database(t)
+}
+
+// PostgresLike is Postgres with a copy of a database that prepare has filled. It does so once for all tests of the process that say the same what, and
+// leaves no connection behind.
+func PostgresLike(t testing.TB, what string, prepare func(url string)) string {
+	t.Helper()
+	p := sharedServer(t)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if p.prepared[what] == "" {
+		url := p.Database(t)
+		prepare(url)
+		p.prepared[what] = url
+	}
+	return p.database(t, " TEMPLATE "+path.Base(p.prepared[what][:strings.Index(p.prepared[what], "?")]))
+}
+
+// sharedServer keeps the shared server running until the test ends.
+func sharedServer(t testing.TB) *PostgreSQL {
 	t.Helper()
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
@@ -67,7 +90,7 @@ func Postgres(t testing.TB) string {
 			}
 		}
 	})
-	return shared.server.Database(t)
+	return shared.server
 }
 
 // PostgresServer starts a server for one test, which may kill it and start it again. The settings are those of postgresql.conf, as name=value.
@@ -102,7 +125,7 @@ func newPostgres(t testing.TB, settings ...string) *PostgreSQL {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &PostgreSQL{programs: programs, dir: dir, user: user, settings: settings}
+	p := &PostgreSQL{programs: programs, dir: dir, user: user, settings: settings, prepared: map[string]string{}}
 	if err := user.own(dir); err != nil {
 		t.Fatal(errors.Join(err, p.remove()))
 	}
@@ -252,8 +275,13 @@ func (p *PostgreSQL) tail() string {
 // Database makes an empty database and returns its URL.
 func (p *PostgreSQL) Database(t testing.TB) string {
 	t.Helper()
+	return p.database(t, "")
+}
+
+func (p *PostgreSQL) database(t testing.TB, like string) string {
+	t.Helper()
 	name := "test" + strconv.FormatInt(p.number.Add(1), 10)
-	p.SQL(t, "postgres", "CREATE DATABASE "+name)
+	p.SQL(t, "postgres", "CREATE DATABASE "+name+like)
 	return p.URL(name)
 }
 

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -56,8 +55,8 @@ func inspect(ctx context.Context, read *pool, thorough bool) (out store.Inspecti
 		return store.Inspection{Schema: schema, Known: latest}, err
 	}
 	var tables []string
-	collect := func(into *[]string) func(*sql.Rows) (bool, error) {
-		return func(rows *sql.Rows) (bool, error) {
+	collect := func(into *[]string) func(relational.Rows) (bool, error) {
+		return func(rows relational.Rows) (bool, error) {
 			var s string
 			err := rows.Scan(&s)
 			*into = append(*into, s)

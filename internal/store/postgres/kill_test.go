@@ -42,7 +42,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := counterpart.Postgres(t)
+	url := fresh(t)
 	storetest.RunKilled(t, func() *exec.Cmd {
 		c := exec.CommandContext(t.Context(), self)
 		c.Env, c.Stderr = append(os.Environ(), victimURL+"="+url), os.Stderr

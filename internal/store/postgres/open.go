@@ -61,14 +61,14 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s := &Store{config: config, log: log}
 	s.db = stdlib.OpenDB(*config)
 	readers := max(8, 4*runtime.GOMAXPROCS(0))
-	s.db.SetMaxOpenConns(readers + 1)
-	s.db.SetMaxIdleConns(readers + 1)
+	s.db.SetMaxOpenConns(readers)
+	s.db.SetMaxIdleConns(readers)
 	s.db.SetConnMaxIdleTime(idleLimit)
 	if err := migrate(ctx, s.db, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database %s: %w", s.name(), err), s.db.Close())
 	}
 	said := &dialect{}
-	s.write = relational.NewWriter(&session{dialect: said, db: s.db})
+	s.write = relational.NewWriter(&session{dialect: said, config: writing(config)})
 	s.Store = relational.New(&pool{dialect: said, db: s.db}, s.write)
 	return s, nil
 }
@@ -92,6 +92,17 @@ func settings(url string) (*pgx.ConnConfig, error) {
 		}
 	}
 	return config, nil
+}
+
+// writing is the configuration of the connection that writes, which waits for a lock and must not for ever.
+func writing(config *pgx.ConnConfig) *pgx.ConnConfig {
+	config = config.Copy()
+	for _, name := range []string{"lock_timeout", "statement_timeout"} {
+		if _, given := config.RuntimeParams[name]; !given {
+			config.RuntimeParams[name] = writerPatience
+		}
+	}
+	return config
 }
 
 // name tells which database it is, without the password.
@@ -182,10 +193,21 @@ func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) e
 }
 
 // Each implements relational.Reader.
-func (p *pool) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+func (p *pool) Each(ctx context.Context, query string, args []any, scan func(relational.Rows) (bool, error)) error {
 	rows, err := p.db.QueryContext(ctx, p.say(query), values(args)...)
 	if err != nil {
 		return err
 	}
 	return eachRow(rows, scan)
+}
+
+func eachRow(rows *sql.Rows, scan func(relational.Rows) (bool, error)) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		more, err := scan(rows)
+		if err != nil || !more {
+			return err
+		}
+	}
+	return rows.Err()
 }

@@ -24,12 +24,22 @@ func open(t testing.TB, url string) *postgres.Store {
 	return s
 }
 
+// fresh is the URL of a database with the schema and nothing in it.
+func fresh(t testing.TB) string {
+	t.Helper()
+	return counterpart.PostgresLike(t, "schema", func(url string) {
+		if _, _, err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestContract is the suite of all engines, each test on a database of its own.
 func TestContract(t *testing.T) {
 	t.Parallel()
 
 	t.Run("suite", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) store.Store { return open(t, counterpart.Postgres(t)) })
+		storetest.Run(t, func(t *testing.T) store.Store { return open(t, fresh(t)) })
 	})
 }
 
@@ -39,7 +49,7 @@ func TestDurability(t *testing.T) {
 
 	t.Run("suite", func(t *testing.T) {
 		storetest.RunDurability(t, func(t *testing.T) func() store.Store {
-			url := counterpart.Postgres(t)
+			url := fresh(t)
 			return func() store.Store { return open(t, url) }
 		})
 	})

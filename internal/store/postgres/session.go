@@ -2,13 +2,11 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5"
 
 	"crossfade/internal/store"
 	"crossfade/internal/store/relational"
@@ -17,28 +15,38 @@ import (
 // writeLock is the advisory lock that one transaction holds in all servers. The number means nothing.
 const writeLock = 7_305_808_869_229_538_160
 
+const (
+	// patience bounds one journey to the database, so that one that does not answer ends the write and not the server.
+	patience = 30 * time.Second
+	// writerPatience has the database itself give up before, in milliseconds: then it is known that nothing was written.
+	writerPatience = "25000"
+)
+
 // session is the one connection of this server that writes. It is made when it is needed, and anew after it was lost.
 type session struct {
 	*dialect
-	db   *sql.DB
-	conn *sql.Conn // nil: there is none now
+	config *pgx.ConnConfig
+	conn   *pgx.Conn // nil: there is none now
+	later  []later   // statements that travel with the next one
 	// broken is the first error that leaves the transaction in doubt. After it nothing more is executed.
 	broken error
-	// aborted is a violated constraint, after which the database takes nothing but going back to the savepoint.
+	// unsure is set when a commit may have come to be.
+	unsure bool
+	// aborted is why the member's work can't be kept. Nothing more of it is executed.
 	aborted error
+}
+
+// later is a statement whose rows nobody reads.
+type later struct {
+	none  error // what it is when no row is changed
+	query string
+	args  []any
 }
 
 var (
 	_ relational.Session = (*session)(nil)
 	_ relational.Clock   = (*session)(nil)
 )
-
-// patience bounds one statement of a write, so that a database that does not answer ends the write and not the server.
-const patience = 30 * time.Second
-
-func limited() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), patience)
-}
 
 // Begin implements relational.Session. A connection that broke while nobody used it is tried once more, since nothing was written yet.
 func (s *session) Begin() error {
@@ -51,95 +59,176 @@ func (s *session) Begin() error {
 }
 
 func (s *session) begin() error {
-	s.broken, s.aborted = nil, nil
-	ctx, cancel := limited()
-	defer cancel()
+	s.broken, s.aborted, s.unsure, s.later = nil, nil, false, nil
 	if s.conn == nil {
-		conn, err := s.db.Conn(ctx)
-		if err != nil {
+		if err := s.connect(); err != nil {
 			return err
 		}
-		s.conn = conn
 	}
-	_, err := s.conn.ExecContext(ctx, `BEGIN`)
-	if err == nil {
-		_, err = s.conn.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(writeLock))
-	}
+	s.control(`BEGIN`)
+	s.later = append(s.later, later{query: `SELECT pg_advisory_xact_lock($1)`, args: []any{int64(writeLock)}})
+	err := s.travel("", nil, nil)
 	if err != nil {
 		s.drop()
 	}
 	return err
 }
 
-// drop gives the connection up. The database takes back what was not committed.
+// connect makes the connection. What was acknowledged is on disk, whatever the database was told to be content with for others.
+func (s *session) connect() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, s.config.Copy())
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	_, err = conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)
+	if err != nil {
+		return errors.Join(fmt.Errorf("set the connection up: %w", err), conn.Close(ctx))
+	}
+	s.conn = conn
+	return nil
+}
+
+// drop gives the connection up. The database takes back what was not committed. It is as broken as it will ever be, so what its end says is no news.
 func (s *session) drop() {
 	if s.conn == nil {
 		return
 	}
-	// ErrBadConn keeps it from going back into the pool. It is as broken as it will ever be, so what its end says is no news.
-	if err := s.conn.Raw(func(any) error { return driver.ErrBadConn }); err == nil {
-		s.broken = errors.Join(s.broken, s.conn.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := s.conn.Close(ctx); err != nil && s.broken == nil {
+		s.broken = err
 	}
 	s.conn = nil
 }
 
-// control runs a statement that steers the transaction. When it fails the transaction is broken.
-func (s *session) control(query string) {
-	if s.broken == nil {
-		_, s.broken = s.exec(query)
+// control has a statement that steers the transaction travel with the next one.
+func (s *session) control(query string) { s.later = append(s.later, later{query: query}) }
+
+// travel runs what was to be run later, and one more statement when there is one, in one journey.
+func (s *session) travel(query string, args []any, read func(pgx.BatchResults) error) error {
+	if err := s.usable(); err != nil {
+		return err
 	}
+	if len(s.later) == 0 && query == "" {
+		return nil
+	}
+	var batch pgx.Batch
+	for _, l := range s.later {
+		batch.Queue(l.query, l.args...)
+	}
+	if query != "" {
+		batch.Queue(query, args...)
+	}
+	sent := s.later
+	s.later = s.later[:0]
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	results := s.conn.SendBatch(ctx, &batch)
+	err := s.arrive(sent, results)
+	if err == nil && query != "" {
+		err = read(results)
+	}
+	failed := err
+	if closeErr := results.Close(); failed == nil {
+		failed = closeErr
+	}
+	if failed == nil || errors.Is(failed, store.ErrNotFound) || errors.Is(failed, errScan) {
+		return failed
+	}
+	if s.aborted == nil {
+		failed = s.doubt(failed)
+	}
+	return failed
 }
 
-func (s *session) exec(query string, args ...any) (int64, error) {
-	ctx, cancel := limited()
-	defer cancel()
-	r, err := s.conn.ExecContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
+// arrive takes what became of statements that were to be run later. Their errors are none of the store's own.
+func (s *session) arrive(sent []later, results pgx.BatchResults) error {
+	for _, l := range sent {
+		tag, err := results.Exec()
+		if err != nil && costsMember(err) {
+			err = fmt.Errorf("write what was decided: %v", err) //nolint:errorlint // see above
+			s.aborted = err
+		}
+		if err != nil {
+			return err
+		}
+		if l.none != nil && tag.RowsAffected() == 0 && s.aborted == nil {
+			s.aborted = fmt.Errorf("write what was decided: %w", l.none)
+		}
 	}
-	return r.RowsAffected()
+	return s.aborted
 }
 
 // Savepoint implements relational.Session.
 func (s *session) Savepoint() { s.control(`SAVEPOINT member`) }
 
-// RollbackTo implements relational.Session.
+// RollbackTo implements relational.Session. What the member had still to run never was.
 func (s *session) RollbackTo() {
 	s.aborted = nil
-	s.control(`ROLLBACK TO SAVEPOINT member`)
+	// A savepoint that has not travelled yet can't be gone back to.
+	for i, l := range s.later {
+		if l.query == `SAVEPOINT member` {
+			s.later = s.later[:i+1]
+			return
+		}
+	}
+	s.later = s.later[:0]
+	s.steer(`ROLLBACK TO SAVEPOINT member`)
 }
 
 // Release implements relational.Session.
 func (s *session) Release() { s.control(`RELEASE SAVEPOINT member`) }
 
-// Commit implements relational.Session. After an error the transaction may have been committed nevertheless, when the connection was lost on the
-// way. What was aborted is refused here: PostgreSQL would answer a COMMIT of it with success, and roll it back.
+// steer runs a statement that works in a transaction that was aborted, too.
+func (s *session) steer(query string) {
+	if s.broken != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, s.broken = s.conn.PgConn().Exec(ctx, query).ReadAll()
+}
+
+// Settle implements relational.Session.
+func (s *session) Settle() error { return s.travel("", nil, nil) }
+
+// Commit implements relational.Session.
 func (s *session) Commit() error {
 	if s.aborted != nil {
 		return s.aborted
 	}
 	s.control(`COMMIT`)
-	return s.broken
+	err := s.travel("", nil, nil)
+	// An answer of the database says that it did not commit; no answer says nothing.
+	s.unsure = err != nil && code(err) == ""
+	return err
 }
 
 // Rollback implements relational.Session.
 func (s *session) Rollback() {
-	s.broken, s.aborted = nil, nil
+	s.broken, s.aborted, s.later = nil, nil, nil
 	if s.conn == nil {
 		return
 	}
-	if s.control(`ROLLBACK`); s.broken != nil {
+	if s.steer(`ROLLBACK`); s.broken != nil {
 		s.drop()
 	}
 	s.broken = nil
 }
+
+// Again implements relational.Session.
+func (s *session) Again(err error) bool { return !s.unsure && passes(err) }
 
 // Close implements relational.Session.
 func (s *session) Close() error {
 	if s.conn == nil {
 		return nil
 	}
-	err := s.conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := s.conn.Close(ctx)
 	s.conn = nil
 	return err
 }
@@ -155,75 +244,77 @@ func (s *session) usable() error {
 	return s.aborted
 }
 
-// doubt sorts errors. A violated constraint costs the member its work and nobody else.
+// doubt sorts errors. What is the member's own fault costs it its work, and nobody else.
 func (s *session) doubt(err error) error {
-	if kind := constraint(err); kind != nil {
+	switch kind := constraint(err); {
+	case kind != nil:
 		s.aborted = fmt.Errorf("%w: %w", kind, err)
 		return s.aborted
+	case costsMember(err):
+		s.aborted = err
+	default:
+		s.broken = err
 	}
-	s.broken = err
 	return err
 }
 
-// The classes of errors that are about a constraint: see PostgreSQL's appendix of error codes.
-const (
-	foreignKeyViolation = "23503"
-	constraintClass     = "23"
-)
-
-func constraint(err error) error {
-	said, ok := errors.AsType[*pgconn.PgError](err)
-	switch {
-	case !ok || len(said.Code) != 5 || said.Code[:2] != constraintClass:
-		return nil
-	case said.Code == foreignKeyViolation:
-		return store.ErrNotFound
-	default:
-		return store.ErrExists
-	}
+// Later implements relational.Tx.
+func (s *session) Later(none error, query string, args ...any) {
+	s.later = append(s.later, later{none: none, query: s.say(query), args: values(args)})
 }
 
 // Exec implements relational.Tx.
-func (s *session) Exec(query string, args ...any) (int64, error) {
-	if err := s.usable(); err != nil {
-		return 0, err
-	}
-	n, err := s.exec(s.say(query), values(args)...)
-	if err != nil {
-		return 0, s.doubt(err)
-	}
-	return n, nil
+func (s *session) Exec(query string, args ...any) (n int64, err error) {
+	err = s.travel(s.say(query), values(args), func(results pgx.BatchResults) error {
+		tag, err := results.Exec()
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, err
 }
 
 // Row implements relational.Reader.
-func (s *session) Row(_ context.Context, query string, args []any, into ...any) error {
-	if err := s.usable(); err != nil {
-		return err
+func (s *session) Row(ctx context.Context, query string, args []any, into ...any) error {
+	found := false
+	err := s.Each(ctx, query, args, func(row relational.Rows) (bool, error) {
+		found = true
+		return false, row.Scan(into...)
+	})
+	if err == nil && !found {
+		err = store.ErrNotFound
 	}
-	ctx, cancel := limited()
-	defer cancel()
-	err := s.conn.QueryRowContext(ctx, s.say(query), values(args)...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return store.ErrNotFound
-	}
-	if err != nil {
-		return s.doubt(err)
-	}
-	return nil
+	return err
 }
 
+// errScan marks an error of whoever reads rows, which is none of the database.
+var errScan = errors.New("read a row")
+
 // Each implements relational.Reader.
-func (s *session) Each(_ context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
-	if err := s.usable(); err != nil {
-		return err
+func (s *session) Each(_ context.Context, query string, args []any, scan func(relational.Rows) (bool, error)) error {
+	var refused error
+	err := s.travel(s.say(query), values(args), func(results pgx.BatchResults) error {
+		rows, err := results.Query()
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			more, err := scan(row{rows})
+			if err != nil {
+				refused = err
+				return errScan
+			}
+			if !more {
+				break
+			}
+		}
+		rows.Close()
+		return rows.Err()
+	})
+	if refused != nil {
+		return refused
 	}
-	ctx, cancel := limited()
-	defer cancel()
-	rows, err := s.conn.QueryContext(ctx, s.say(query), values(args)...)
-	if err != nil {
-		return s.doubt(err)
-	}
-	return eachRow(rows, scan)
+	return err
 }
 
 // Now implements relational.Clock.
@@ -233,15 +324,4 @@ func (s *session) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("read the database's clock: %w", err)
 	}
 	return at.UTC(), nil
-}
-
-func eachRow(rows *sql.Rows, scan func(*sql.Rows) (bool, error)) (err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		more, err := scan(rows)
-		if err != nil || !more {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -28,9 +28,11 @@ func (b *batch) Apply(ctx context.Context, t deploy.Transition) error {
 	err := b.apply(t)
 	if err == nil && spawn != nil {
 		// The row of the one that ended still stands as the group's active deployment.
-		if err = b.flush(); err == nil {
-			err = b.apply(*spawn)
-		}
+		b.flush()
+		err = b.apply(*spawn)
+	}
+	if err == nil {
+		err = b.tx.Broken()
 	}
 	if err != nil {
 		// None of the documented errors: those promise that nothing was written.
@@ -63,9 +65,7 @@ func (b *batch) admit(ctx context.Context, t deploy.Transition, ended string) er
 			return store.ErrNotFound
 		}
 	}
-	if err := b.flush(); err != nil {
-		return err
-	}
+	b.flush()
 	// A rollback goes before those that wait.
 	if standing(d) == standingActive && ended == "" {
 		if err := b.groupFree(ctx, spec.GroupID); err != nil {
@@ -86,9 +86,7 @@ func (b *batch) groupFree(ctx context.Context, groupID string) error {
 
 // turnFree fails with *store.GroupBusyError while a deployment has the group's turn.
 func (b *batch) turnFree(ctx context.Context, groupID string) error {
-	if err := b.flush(); err != nil {
-		return err
-	}
+	b.flush()
 	return b.busy(ctx, groupID, activeDeployment)
 }
 
@@ -109,108 +107,78 @@ func (b *batch) busy(ctx context.Context, groupID, query string) error {
 func (b *batch) apply(t deploy.Transition) error {
 	d := t.Deployment()
 	if t.Created() {
-		if err := b.create(d); err != nil {
-			return err
-		}
+		b.create(d)
 	} else {
 		k := b.known[d.Spec.ID]
 		k.d = d
 		if t.Respecified() {
-			if _, err := b.tx.Exec(`UPDATE deployment_spec SET spec = ? WHERE deployment_id = ?`, encode(d.Spec), d.Spec.ID); err != nil {
-				return err
-			}
+			b.tx.Later(errGone, `UPDATE deployment_spec SET spec = ? WHERE deployment_id = ?`, encode(d.Spec), d.Spec.ID)
 		}
 		if !k.dirty {
 			k.dirty = true
 			b.dirty = append(b.dirty, k)
 		}
 	}
-	for _, write := range []func(deploy.Transition) error{b.targets, b.effects, b.journal, b.instances, b.notices} {
-		if err := write(t); err != nil {
-			return err
-		}
+	b.targets(t)
+	b.effects(t)
+	b.journal(t)
+	if err := b.instances(t); err != nil {
+		return err
+	}
+	if err := b.notices(t); err != nil {
+		return err
 	}
 	return changeGroup(b.tx, t.Group())
 }
 
-func (b *batch) create(d deploy.Deployment) error {
+func (b *batch) create(d deploy.Deployment) {
 	spec, st := d.Spec, d.State
-	_, err := b.tx.Exec(`
+	b.tx.Later(nil, `
 		INSERT INTO deployment (id, account, application_id, group_id, external_id, config, created_at, status, version, wake_at, state, standing, root)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		spec.ID, spec.Account, spec.ApplicationID, spec.GroupID, spec.ExternalID, spec.Config, nanosOrZero(spec.CreatedAt),
 		string(st.Status), st.Version, nanos(st.WakeAt), encode(st), standing(d), spec.Root)
-	if err != nil {
-		return err
-	}
-	if _, err := b.tx.Exec(`INSERT INTO deployment_spec (deployment_id, spec) VALUES (?, ?)`, spec.ID, encode(spec)); err != nil {
-		return err
-	}
-	if err := useRevision(b.tx, spec, spec.CreatedAt); err != nil {
-		return err
-	}
+	b.tx.Later(nil, `INSERT INTO deployment_spec (deployment_id, spec) VALUES (?, ?)`, spec.ID, encode(spec))
+	useRevision(b.tx, spec, spec.CreatedAt)
 	b.known[spec.ID] = &known{d: d, row: st}
-	return nil
 }
 
-func (b *batch) targets(t deploy.Transition) error {
+// errGone is what a change of a row gets that is not there, which is a defect.
+var errGone = errors.New("a row that is to be changed was never added")
+
+func (b *batch) targets(t deploy.Transition) {
 	id := t.Deployment().Spec.ID
 	for _, n := range t.NewTargets() {
-		_, err := b.tx.Exec(`INSERT INTO target (deployment_id, id, lane, rank, turn, status, due_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		b.tx.Later(nil, `INSERT INTO target (deployment_id, id, lane, rank, turn, status, due_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			id, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), targetDoc(n))
-		if err != nil {
-			return wrap(err, "add target %q", n.ID)
-		}
 	}
 	for _, c := range t.Targets() {
-		rows, err := b.tx.Exec(`UPDATE target SET turn = ?, status = ?, due_at = ?, doc = ? WHERE deployment_id = ? AND id = ?`,
+		b.tx.Later(errGone, `UPDATE target SET turn = ?, status = ?, due_at = ?, doc = ? WHERE deployment_id = ? AND id = ?`,
 			c.Turn, string(c.Status), nanos(c.DueAt), targetDoc(c), id, c.ID)
-		if err == nil && rows == 0 {
-			err = errors.New("it was never added")
-		}
-		if err != nil {
-			return wrap(err, "change target %q", c.ID)
-		}
 	}
-	if !t.SkipRest() {
-		return nil
+	if t.SkipRest() {
+		b.tx.Later(nil, `UPDATE target SET status = 'Skipped', due_at = NULL WHERE deployment_id = ? AND +status IN ('Pending', 'InProgress', 'Ready')`, id)
 	}
-	_, err := b.tx.Exec(`UPDATE target SET status = 'Skipped', due_at = NULL WHERE deployment_id = ? AND +status IN ('Pending', 'InProgress', 'Ready')`, id)
-	return err
 }
 
-func (b *batch) effects(t deploy.Transition) error {
+func (b *batch) effects(t deploy.Transition) {
 	for _, k := range t.Cleared() {
-		_, err := b.tx.Exec(`DELETE FROM effect WHERE deployment_id = ? AND target_id = ? AND kind = ?`, k.DeploymentID, k.Target, string(k.Kind))
-		if err != nil {
-			return err
-		}
+		b.tx.Later(nil, `DELETE FROM effect WHERE deployment_id = ? AND target_id = ? AND kind = ?`, k.DeploymentID, k.Target, string(k.Kind))
 	}
 	if t.ClearAll() {
-		_, err := b.tx.Exec(`DELETE FROM effect WHERE deployment_id = ? AND kind <> ?`, t.Deployment().Spec.ID, string(deploy.EffectTraffic))
-		if err != nil {
-			return err
-		}
+		b.tx.Later(nil, `DELETE FROM effect WHERE deployment_id = ? AND kind <> ?`, t.Deployment().Spec.ID, string(deploy.EffectTraffic))
 	}
 	for _, e := range t.Effects() {
-		_, err := b.tx.Exec(`INSERT INTO effect (deployment_id, target_id, kind, doc) VALUES (?, ?, ?, ?)
+		b.tx.Later(nil, `INSERT INTO effect (deployment_id, target_id, kind, doc) VALUES (?, ?, ?, ?)
 			ON CONFLICT (deployment_id, target_id, kind) DO UPDATE SET doc = excluded.doc`,
 			e.Key.DeploymentID, e.Key.Target, string(e.Key.Kind), encode(effectDoc{Command: e.Command, Traffic: e.Traffic, Split: e.Split, Watch: e.Watch, Hold: e.Hold}))
-		if err != nil {
-			return err
-		}
 	}
-	return nil
 }
 
-func (b *batch) journal(t deploy.Transition) error {
+func (b *batch) journal(t deploy.Transition) {
 	id := t.Deployment().Spec.ID
 	for _, l := range t.Journal() {
-		_, err := b.tx.Exec(`INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		b.tx.Later(nil, `INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			id, l.Number, nanosOrZero(l.At), l.Target, string(l.Event), l.From, l.To, Raw(l.Text))
-		if err != nil {
-			return err
-		}
 	}
-	return nil
 }

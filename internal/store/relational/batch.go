@@ -18,7 +18,8 @@ func (s *Store) Batch(ctx context.Context, fn func(store.Batch) error) error {
 		if err := errors.Join(t.Broken(), b.failed); err != nil {
 			return err // also when fn overlooked it
 		}
-		return b.flush()
+		b.flush()
+		return nil
 	})
 	return wrap(err, "write a batch")
 }
@@ -81,25 +82,20 @@ func (b *batch) View(ctx context.Context, d deploy.Deployment, n deploy.Need) (d
 }
 
 // flush writes the deployments whose state has changed. Columns that have not changed are left out, so that their indexes rest.
-func (b *batch) flush() error {
+func (b *batch) flush() {
 	for _, k := range b.dirty {
 		id, st := k.d.Spec.ID, k.d.State
 		state := encode(st)
-		var err error
 		switch {
 		case st.Status != k.row.Status || st.Waiting != k.row.Waiting:
-			_, err = b.tx.Exec(`UPDATE deployment SET state = ?, version = ?, wake_at = ?, status = ?, standing = ? WHERE id = ?`,
+			b.tx.Later(errGone, `UPDATE deployment SET state = ?, version = ?, wake_at = ?, status = ?, standing = ? WHERE id = ?`,
 				state, st.Version, nanos(st.WakeAt), string(st.Status), standing(k.d), id)
 		case !st.WakeAt.Equal(k.row.WakeAt):
-			_, err = b.tx.Exec(`UPDATE deployment SET state = ?, version = ?, wake_at = ? WHERE id = ?`, state, st.Version, nanos(st.WakeAt), id)
+			b.tx.Later(errGone, `UPDATE deployment SET state = ?, version = ?, wake_at = ? WHERE id = ?`, state, st.Version, nanos(st.WakeAt), id)
 		default:
-			_, err = b.tx.Exec(`UPDATE deployment SET state = ?, version = ? WHERE id = ?`, state, st.Version, id)
-		}
-		if err != nil {
-			return wrap(err, "write deployment %s", id)
+			b.tx.Later(errGone, `UPDATE deployment SET state = ?, version = ? WHERE id = ?`, state, st.Version, id)
 		}
 		k.row, k.dirty = st, false
 	}
 	b.dirty = b.dirty[:0]
-	return nil
 }

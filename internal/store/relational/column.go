@@ -127,8 +127,8 @@ func exists(t Tx, query string, args ...any) (bool, error) {
 }
 
 // names collects a column of strings.
-func names(out *[]string) func(*sql.Rows) (bool, error) {
-	return func(rows *sql.Rows) (bool, error) {
+func names(out *[]string) func(Rows) (bool, error) {
+	return func(rows Rows) (bool, error) {
 		var s string
 		err := rows.Scan(&s)
 		*out = append(*out, s)

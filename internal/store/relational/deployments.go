@@ -91,7 +91,7 @@ func (s *Store) Deployments(ctx context.Context, account string, f store.Deploym
 	}
 	query, args = query+` ORDER BY created_at DESC, id DESC LIMIT ?`, append(args, limit(p.Limit))
 	var out []store.DeploymentEntry
-	err := s.read.Each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, query, args, func(rows Rows) (bool, error) {
 		var e store.DeploymentEntry
 		var at int64
 		err := rows.Scan(&e.ID, &at)
@@ -107,7 +107,7 @@ func (s *Store) Journal(ctx context.Context, deploymentID string, after int64, m
 	var out []deploy.Line
 	err := s.read.Each(ctx, `SELECT number, at, target_id, event, from_status, to_status, text FROM journal
 		WHERE deployment_id = ? AND number > ? ORDER BY number LIMIT ?`, []any{deploymentID, after, limit(most)},
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var l deploy.Line
 			var at sql.NullInt64
 			err := rows.Scan(&l.Number, &at, &l.Target, &l.Event, &l.From, &l.To, &l.Text)
@@ -131,7 +131,7 @@ type effectDoc struct {
 func (s *Store) Effects(ctx context.Context) ([]deploy.Effect, error) {
 	var out []deploy.Effect
 	err := s.read.Each(ctx, `SELECT deployment_id, target_id, kind, doc FROM effect ORDER BY deployment_id, target_id, kind`, nil,
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var e deploy.Effect
 			var text string
 			if err := rows.Scan(&e.Key.DeploymentID, &e.Key.Target, &e.Key.Kind, &text); err != nil {

@@ -9,18 +9,18 @@
 // commits is the order of identifiers, in every process on the same database.
 package relational
 
-import (
-	"context"
-	"database/sql"
-)
+import "context"
 
 // Reader is what both a read connection and a write transaction can do.
 type Reader interface {
 	// Row reads one row, or fails with store.ErrNotFound.
 	Row(ctx context.Context, query string, args []any, into ...any) error
 	// Each calls scan for each row until it returns false.
-	Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (more bool, err error)) error
+	Each(ctx context.Context, query string, args []any, scan func(Rows) (more bool, err error)) error
 }
+
+// Rows is the row that is being read. Scan is as in database/sql.
+type Rows interface{ Scan(into ...any) error }
 
 // Tx is a write transaction. It is used by one goroutine, and not after the function that it was given to has returned.
 type Tx interface {
@@ -28,6 +28,10 @@ type Tx interface {
 	// Exec runs a statement and returns how many rows it changed. A violated constraint is store.ErrExists, or store.ErrNotFound when it is about a
 	// row that is referred to; it has undone its own statement and nothing else.
 	Exec(query string, args ...any) (int64, error)
+	// Later runs a statement before anything else that is asked of the transaction, at its end at the latest, so that several can travel together. It
+	// is an error when it changes no row and none says so. Errors come from Settle, and may come from what is asked next; they are none of the
+	// store's own.
+	Later(none error, query string, args ...any)
 	// Broken is the first error that left the transaction in doubt, after which nothing more is executed; nil: there was none.
 	Broken() error
 }

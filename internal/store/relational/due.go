@@ -16,7 +16,7 @@ func (s *Store) Due(ctx context.Context, at time.Time, most int) ([]store.Due, e
 		UNION ALL
 		SELECT deployment_id, id, due_at FROM target WHERE due_at <= ?1
 		ORDER BY at, deployment LIMIT ?2`, []any{unixNano(at), limit(most)},
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var d store.Due
 			var at sql.NullInt64
 			err := rows.Scan(&d.DeploymentID, &d.Target, &at)

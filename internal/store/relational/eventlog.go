@@ -162,7 +162,7 @@ func (s *Store) EventLog(ctx context.Context, q store.EventLogQuery) ([]store.Lo
 		order = ` ORDER BY c.id DESC LIMIT ?`
 	}
 	var out []store.LogChunk
-	err := s.read.Each(ctx, query+order, append(args, limit(q.Limit)), func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, query+order, append(args, limit(q.Limit)), func(rows Rows) (bool, error) {
 		c := store.LogChunk{EventLogKey: store.EventLogKey{DeploymentID: q.DeploymentID}}
 		var event, doc string
 		if err := rows.Scan(&c.Position, &c.Target, &c.Attempt, &event, &c.First, &c.Lost, &c.LeftOut, &doc); err != nil {

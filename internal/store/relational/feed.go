@@ -67,7 +67,7 @@ func (s *Store) Changes(ctx context.Context, after int64, except string, most in
 	var due changeDoc
 	found := 0
 	err := s.read.Each(ctx, `SELECT position, replica, doc FROM change WHERE position >= ? ORDER BY position LIMIT ?`, []any{after, most + 1},
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var position int64
 			var replica, text string
 			if err := rows.Scan(&position, &replica, &text); err != nil {
@@ -138,7 +138,7 @@ func (s *Store) effectsNow(ctx context.Context, keys []deploy.EffectKey) ([]stor
 			}
 			of = of[min(size, len(of)):]
 			err := s.read.Each(ctx, `SELECT deployment_id, target_id, kind, doc FROM effect WHERE deployment_id = ? AND target_id IN (`+marks(size)+`)`, args,
-				func(rows *sql.Rows) (bool, error) {
+				func(rows Rows) (bool, error) {
 					e, err := scanEffect(rows)
 					if i, asked := index[e.Key]; asked {
 						out[i].Effect = &e
@@ -153,7 +153,7 @@ func (s *Store) effectsNow(ctx context.Context, keys []deploy.EffectKey) ([]stor
 	return out, nil
 }
 
-func scanEffect(rows *sql.Rows) (deploy.Effect, error) {
+func scanEffect(rows Rows) (deploy.Effect, error) {
 	var e deploy.Effect
 	var text string
 	if err := rows.Scan(&e.Key.DeploymentID, &e.Key.Target, &e.Key.Kind, &text); err != nil {
@@ -177,7 +177,7 @@ func (s *Store) EffectsOf(ctx context.Context, shards deploy.Shards) ([]deploy.E
 	var out []deploy.Effect
 	filter, args := inShards("deployment_id", shards)
 	err := s.read.Each(ctx, `SELECT deployment_id, target_id, kind, doc FROM effect`+strings.Replace(filter, " AND ", " WHERE ", 1)+` ORDER BY deployment_id, target_id, kind`, args,
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			e, err := scanEffect(rows)
 			out = append(out, e)
 			return true, err
@@ -195,7 +195,7 @@ func (s *Store) TrimChanges(ctx context.Context, age time.Duration, most int) (i
 		}
 		before, end := unixNano(now.Add(-age)), int64(0)
 		err = t.Each(ctx, `SELECT position, at FROM change WHERE position < (SELECT max(position) FROM change) ORDER BY position LIMIT ?`, []any{most},
-			func(rows *sql.Rows) (bool, error) {
+			func(rows Rows) (bool, error) {
 				var position, at int64
 				if err := rows.Scan(&position, &at); err != nil || at > before {
 					return false, err
@@ -235,7 +235,7 @@ func (s *Store) DueIn(ctx context.Context, shards deploy.Shards, at time.Time, m
 		UNION ALL
 		SELECT deployment_id, id, due_at FROM target WHERE due_at <= ?`+ofTarget+`
 		ORDER BY at, deployment LIMIT ?`, append(append(args, one...), limit(most)),
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var d store.Due
 			var at sql.NullInt64
 			err := rows.Scan(&d.DeploymentID, &d.Target, &at)

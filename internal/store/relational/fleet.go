@@ -17,7 +17,7 @@ func (s *Store) FleetGroups(ctx context.Context, account string) ([]store.FleetG
 		SELECT g.account, g.name, g.doc, i.name, i.doc
 		FROM fleet_group g LEFT JOIN fleet_instance i ON i.account = g.account AND i.fleet_group = g.name
 		WHERE ? = '' OR g.account = ?
-		ORDER BY g.account, g.name, i.name`, []any{account, account}, func(rows *sql.Rows) (bool, error) {
+		ORDER BY g.account, g.name, i.name`, []any{account, account}, func(rows Rows) (bool, error) {
 		var g store.FleetGroup
 		var instance sql.NullString
 		var doc []byte
@@ -76,7 +76,7 @@ func readFleetGroup(ctx context.Context, t Tx, account, name string) (store.Flee
 		return g, err
 	}
 	err := t.Each(ctx, `SELECT name, doc FROM fleet_instance WHERE account = ? AND fleet_group = ? ORDER BY name`, []any{account, name},
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var i store.FleetInstance
 			err := rows.Scan(&i.Name, &i.Doc)
 			i.Doc = document(i.Doc)

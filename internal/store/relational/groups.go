@@ -110,7 +110,7 @@ func (s *Store) Groups(ctx context.Context, account, application string, p store
 // AllGroups implements store.Groups.
 func (s *Store) AllGroups(ctx context.Context, p store.Page) ([]deploy.Group, error) {
 	var out []deploy.Group
-	err := s.read.Each(ctx, selectGroup+`WHERE g.id > ? ORDER BY g.id LIMIT ?`, []any{p.After, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, selectGroup+`WHERE g.id > ? ORDER BY g.id LIMIT ?`, []any{p.After, limit(p.Limit)}, func(rows Rows) (bool, error) {
 		var row groupRow
 		if err := rows.Scan(row.members()...); err != nil {
 			return false, err
@@ -173,21 +173,14 @@ func changeGroup(t Tx, c *deploy.GroupChange) error {
 		return nil
 	}
 	if c.LastAttempted != nil {
-		if _, err := t.Exec(`UPDATE deployment_group SET last_attempted = ? WHERE id = ?`, encode(c.LastAttempted), c.GroupID); err != nil {
-			return err
-		}
+		t.Later(nil, `UPDATE deployment_group SET last_attempted = ? WHERE id = ?`, encode(c.LastAttempted), c.GroupID)
 	}
 	if c.LastSuccessful != nil {
-		if _, err := t.Exec(`UPDATE deployment_group SET last_successful = ? WHERE id = ?`, encode(c.LastSuccessful), c.GroupID); err != nil {
-			return err
-		}
+		t.Later(nil, `UPDATE deployment_group SET last_successful = ? WHERE id = ?`, encode(c.LastSuccessful), c.GroupID)
 	}
 	if c.TargetRevision != nil {
-		_, err := t.Exec(`UPDATE deployment_group SET target_revision = ?, target_revision_key = ? WHERE id = ?`,
+		t.Later(nil, `UPDATE deployment_group SET target_revision = ?, target_revision_key = ? WHERE id = ?`,
 			encode(c.TargetRevision), []byte(c.TargetRevision.Key()), c.GroupID)
-		if err != nil {
-			return err
-		}
 	}
 	if c.AutoScalingGroups != nil {
 		if err := changeAutoScalingGroups(t, c.GroupID, c.AutoScalingGroups); err != nil {
@@ -195,9 +188,7 @@ func changeGroup(t Tx, c *deploy.GroupChange) error {
 		}
 	}
 	if c.Environment != nil {
-		if _, err := t.Exec(`UPDATE deployment_group SET environment = ? WHERE id = ?`, *c.Environment, c.GroupID); err != nil {
-			return err
-		}
+		t.Later(nil, `UPDATE deployment_group SET environment = ? WHERE id = ?`, *c.Environment, c.GroupID)
 	}
 	return nil
 }

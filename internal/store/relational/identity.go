@@ -53,7 +53,7 @@ func (s *Store) User(ctx context.Context, account, name string) (store.User, err
 func (s *Store) Users(ctx context.Context, account, pathPrefix string, p store.Page) ([]store.User, error) {
 	var out []store.User
 	err := s.read.Each(ctx, `SELECT `+userColumns+` FROM user WHERE account = ? AND name > ? AND substr(path, 1, length(?)) = ? ORDER BY name LIMIT ?`,
-		[]any{account, p.After, pathPrefix, pathPrefix, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		[]any{account, p.After, pathPrefix, pathPrefix, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			u, err := scanUser(rows.Scan)
 			out = append(out, u)
 			return true, err
@@ -100,7 +100,7 @@ func userIsThere(ctx context.Context, r Reader, account, user string) error {
 func (s *Store) UserKeys(ctx context.Context, account, user string, p store.Page) ([]store.UserKey, error) {
 	var out []store.UserKey
 	err := s.read.Each(ctx, `SELECT id, inactive, created_at FROM user_key WHERE account = ? AND user = ? AND id > ? ORDER BY id LIMIT ?`,
-		[]any{account, user, p.After, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		[]any{account, user, p.After, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			var k store.UserKey
 			var created sql.NullInt64
 			err := rows.Scan(&k.ID, &k.Inactive, &created)
@@ -163,7 +163,7 @@ func (s *Store) PutUserPolicy(ctx context.Context, account, user string, p store
 func (s *Store) UserPolicies(ctx context.Context, account, user string, p store.Page) ([]store.UserPolicy, error) {
 	var out []store.UserPolicy
 	err := s.read.Each(ctx, `SELECT name, document FROM user_policy WHERE account = ? AND user = ? AND name > ? ORDER BY name LIMIT ?`,
-		[]any{account, user, p.After, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		[]any{account, user, p.After, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			var policy store.UserPolicy
 			err := rows.Scan(&policy.Name, &policy.Document)
 			out = append(out, policy)

@@ -97,7 +97,7 @@ func (s *Store) Instances(ctx context.Context, account string, f store.InstanceF
 	}
 	var out []deploy.Instance
 	err := s.read.Each(ctx, `SELECT `+instanceColumns+` FROM instance WHERE account = ? AND name > ?`+condition+` ORDER BY name`,
-		[]any{account, p.After}, func(rows *sql.Rows) (bool, error) {
+		[]any{account, p.After}, func(rows Rows) (bool, error) {
 			i, err := scanInstance(rows.Scan)
 			if err != nil {
 				return false, err

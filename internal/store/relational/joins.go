@@ -48,7 +48,7 @@ func (s *Store) JoinToken(ctx context.Context, account, id string) (store.JoinTo
 func (s *Store) JoinTokens(ctx context.Context, account string, p store.Page) ([]store.JoinToken, error) {
 	var out []store.JoinToken
 	err := s.read.Each(ctx, `SELECT `+joinTokenColumns+` FROM join_token WHERE account = ? AND id > ? ORDER BY id LIMIT ?`,
-		[]any{account, p.After, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		[]any{account, p.After, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			j, err := scanJoinToken(rows.Scan)
 			out = append(out, j)
 			return true, err

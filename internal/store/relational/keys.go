@@ -69,7 +69,7 @@ func (k Keys) Keys(ctx context.Context, account, arn string) ([]auth.Record, err
 	if arn != "" {
 		query, args = `SELECT `+keyColumns+` FROM access_key WHERE account = ? AND arn = ? ORDER BY id`, []any{account, arn}
 	}
-	err := k.s.read.Each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+	err := k.s.read.Each(ctx, query, args, func(rows Rows) (bool, error) {
 		r, err := scanKey(rows.Scan)
 		out = append(out, r)
 		return true, err

@@ -3,7 +3,6 @@ package relational
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 
@@ -62,7 +61,7 @@ func (r *roll) call(ctx context.Context) error {
 		return err
 	}
 	r.leases = map[string]*leaseRow{}
-	err = r.tx.Each(ctx, `SELECT name, owner, epoch, until FROM lease WHERE name > ''`, nil, func(rows *sql.Rows) (bool, error) {
+	err = r.tx.Each(ctx, `SELECT name, owner, epoch, until FROM lease WHERE name > ''`, nil, func(rows Rows) (bool, error) {
 		var l leaseRow
 		err := rows.Scan(&l.Name, &l.Owner, &l.Epoch, &l.until)
 		r.leases[l.Name] = &l

@@ -13,6 +13,10 @@ import (
 // notices keeps what others are told of a transition, and a delivery for each trigger that asks for it.
 func (b *batch) notices(t deploy.Transition) error {
 	for _, n := range t.Notices() {
+		if len(n.Triggers) == 0 { // nobody asks for the number
+			b.tx.Later(nil, `INSERT INTO notice (account, deployment_id, at, doc) VALUES (?, ?, ?, ?)`, n.Account, n.DeploymentID, nanosOrZero(n.At), encode(n))
+			continue
+		}
 		var id int64
 		err := b.tx.Row(context.Background(), `INSERT INTO notice (account, deployment_id, at, doc) VALUES (?, ?, ?, ?) RETURNING id`,
 			[]any{n.Account, n.DeploymentID, nanosOrZero(n.At), encode(n)}, &id)
@@ -21,30 +25,27 @@ func (b *batch) notices(t deploy.Transition) error {
 		}
 		for _, trigger := range n.Triggers {
 			d := store.Delivery{Notice: n, Trigger: trigger.Name, Destination: trigger.Target, CreatedAt: n.At}
-			if err := addDelivery(b.tx, d, id, ""); err != nil {
-				return wrap(err, "queue trigger %q", trigger.Name)
-			}
+			addDelivery(b.tx, d, id, "")
 		}
 	}
 	return nil
 }
 
 // addDelivery queues a delivery behind the earlier ones of its deployment and destination. It tells the notice of the id, or the document.
-func addDelivery(t Tx, d store.Delivery, noticeID any, doc string) error {
+func addDelivery(t Tx, d store.Delivery, noticeID any, doc string) {
 	created := nanosOrZero(d.CreatedAt)
-	_, err := t.Exec(`
+	t.Later(nil, `
 		INSERT INTO delivery (notice_id, account, deployment_id, destination, trigger_name, tries, created_at, not_before, problem, doc)
 		VALUES (?1, ?2, ?3, ?4, ?5, 0, CAST(?6 AS BIGINT),
 			CASE WHEN EXISTS (SELECT 1 FROM delivery WHERE deployment_id = ?3 AND destination = ?4) THEN NULL ELSE CAST(?6 AS BIGINT) END, '', ?7)`,
 		noticeID, d.Notice.Account, d.Notice.DeploymentID, d.Destination, d.Trigger, created, doc)
-	return err
 }
 
 // Notices implements store.Notices. There is one writer, so ids become visible in order.
 func (s *Store) Notices(ctx context.Context, after int64, most int) ([]store.LoggedNotice, error) {
 	var out []store.LoggedNotice
 	err := s.read.Each(ctx, `SELECT id, doc FROM notice WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit(most)},
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var n store.LoggedNotice
 			var doc string
 			err := rows.Scan(&n.ID, &doc)
@@ -67,7 +68,10 @@ func (s *Store) NoticeBounds(ctx context.Context) (first, last int64, err error)
 
 // AddDelivery implements store.Notices.
 func (s *Store) AddDelivery(ctx context.Context, d store.Delivery) error {
-	err := s.write.Do(ctx, func(t Tx) error { return addDelivery(t, d, nil, encode(d.Notice)) })
+	err := s.write.Do(ctx, func(t Tx) error {
+		addDelivery(t, d, nil, encode(d.Notice))
+		return nil
+	})
 	return wrap(err, "queue a delivery of trigger %q", d.Trigger)
 }
 
@@ -90,7 +94,7 @@ func (s *Store) DueDeliveries(ctx context.Context, at time.Time, skip []string, 
 		SELECT d.id, coalesce(d.notice_id, 0), coalesce(n.doc, d.doc), d.trigger_name, d.destination, d.tries, d.created_at, d.not_before, d.problem
 		FROM delivery d LEFT JOIN notice n ON n.id = d.notice_id
 		WHERE d.not_before <= ?`+but+` ORDER BY d.not_before, d.id LIMIT ?`, args,
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var d store.Delivery
 			var doc string
 			var created, notBefore sql.NullInt64
@@ -167,7 +171,7 @@ func (s *Store) LostDeliveries(ctx context.Context, account string, before int64
 		query, args = query+` AND account = ?`, append(args, account)
 	}
 	var out []store.LostDelivery
-	err := s.read.Each(ctx, query+` ORDER BY id DESC LIMIT ?`, append(args, limit(most)), func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, query+` ORDER BY id DESC LIMIT ?`, append(args, limit(most)), func(rows Rows) (bool, error) {
 		var d store.LostDelivery
 		var created, lost sql.NullInt64
 		err := rows.Scan(&d.ID, &d.Account, &d.DeploymentID, &d.Destination, &d.Trigger, &d.Tries, &created, &lost, &d.Problem)

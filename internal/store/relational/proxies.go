@@ -98,13 +98,13 @@ func (s *Store) WishesAfter(ctx context.Context, change int64) (feed.Wishes, err
 		return out, wrap(err, "read the feed of proxies")
 	}
 	out.Configuration = []byte(configuration)
-	err = s.read.Each(ctx, registrationFeed+`WHERE change > ? ORDER BY change`, []any{change}, func(rows *sql.Rows) (bool, error) {
+	err = s.read.Each(ctx, registrationFeed+`WHERE change > ? ORDER BY change`, []any{change}, func(rows Rows) (bool, error) {
 		r, err := scanRegistration(rows.Scan)
 		out.Registrations = append(out.Registrations, r)
 		return true, err
 	})
 	if err == nil {
-		err = s.read.Each(ctx, splitFeed+`WHERE change > ? ORDER BY change`, []any{change}, func(rows *sql.Rows) (bool, error) {
+		err = s.read.Each(ctx, splitFeed+`WHERE change > ? ORDER BY change`, []any{change}, func(rows Rows) (bool, error) {
 			x, err := scanSplit(rows.Scan)
 			out.Splits = append(out.Splits, x)
 			return true, err
@@ -291,7 +291,7 @@ func takeReport(t Tx, p, is feed.Proxy, r feed.Report) error {
 // Proxies implements store.Proxies.
 func (s *Store) Proxies(ctx context.Context) ([]feed.Proxy, error) {
 	var out []feed.Proxy
-	err := s.read.Each(ctx, `SELECT `+proxyColumns+` FROM proxy WHERE name > '' ORDER BY name`, nil, func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, `SELECT `+proxyColumns+` FROM proxy WHERE name > '' ORDER BY name`, nil, func(rows Rows) (bool, error) {
 		p, err := scanProxy(rows.Scan)
 		out = append(out, p)
 		return true, err
@@ -303,7 +303,7 @@ func (s *Store) Proxies(ctx context.Context) ([]feed.Proxy, error) {
 func (s *Store) ObservedBy(ctx context.Context, targetGroup, instance string) ([]feed.Observation, error) {
 	var out []feed.Observation
 	err := s.read.Each(ctx, `SELECT proxy, target_group, instance, state, reason, environment FROM proxy_target WHERE target_group = ? AND instance = ? ORDER BY proxy`,
-		[]any{targetGroup, instance}, func(rows *sql.Rows) (bool, error) {
+		[]any{targetGroup, instance}, func(rows Rows) (bool, error) {
 			var o feed.Observation
 			err := rows.Scan(&o.Proxy, &o.TargetGroup, &o.Instance, &o.State, &o.Reason, &o.Environment)
 			out = append(out, o)

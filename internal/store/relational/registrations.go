@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 
 	"crossfade/internal/traffic"
 )
@@ -40,7 +39,7 @@ type registration struct {
 func (r Registry[R]) Load(ctx context.Context) ([]R, error) {
 	var out []R
 	err := r.s.read.Each(ctx, `SELECT target_group, instance, address, registered, environment, generation FROM registration ORDER BY target_group, instance`, nil,
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var x registration
 			err := rows.Scan(&x.TargetGroup, &x.Instance, &x.Address, &x.In, &x.Environment, &x.Generation)
 			out = append(out, R(x))
@@ -73,7 +72,7 @@ func (r Registry[R]) Save(ctx context.Context, registrations []R) error {
 func (r Registry[R]) LoadSplits(ctx context.Context) ([]traffic.SplitObserved, error) {
 	var out []traffic.SplitObserved
 	err := r.s.read.Each(ctx, `SELECT target_group, environment, percent, generation FROM split ORDER BY target_group`, nil,
-		func(rows *sql.Rows) (bool, error) {
+		func(rows Rows) (bool, error) {
 			var x traffic.SplitObserved
 			err := rows.Scan(&x.TargetGroup, &x.Environment, &x.Percent, &x.Generation)
 			out = append(out, x)

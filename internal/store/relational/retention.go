@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"math"
 	"time"
@@ -63,7 +62,7 @@ func (s *Store) OldDeployments(ctx context.Context, groupID string, createdBefor
 			d.wake_at IS NOT NULL OR EXISTS (SELECT 1 FROM effect e WHERE e.deployment_id = d.id) OR EXISTS (SELECT 1 FROM delivery m WHERE m.deployment_id = d.id)
 		FROM deployment d JOIN deployment_spec s ON s.deployment_id = d.id
 		WHERE d.group_id = ? AND (d.created_at, d.id) > (?, ?) AND (d.created_at, d.id) < (?, ?) ORDER BY d.created_at, d.id LIMIT ?`,
-		[]any{groupID, from.at, from.id, end.at, end.id, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		[]any{groupID, from.at, from.id, end.at, end.id, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			d, err := scanOldDeployment(rows, count)
 			out = append(out, d)
 			return true, err
@@ -80,7 +79,7 @@ func (s *Store) OldDeployments(ctx context.Context, groupID string, createdBefor
 	return out, wrap(err, "find out what group %s needs", groupID)
 }
 
-func scanOldDeployment(rows *sql.Rows, newest mark) (d store.OldDeployment, err error) {
+func scanOldDeployment(rows Rows, newest mark) (d store.OldDeployment, err error) {
 	var created int64
 	var status, state, spec string
 	var busy bool

@@ -14,7 +14,7 @@ func (s *Store) OldLogs(ctx context.Context, after int64, most int) (logs []stor
 	position = after
 	seen := map[string]bool{}
 	var ids []string
-	err = s.read.Each(ctx, `SELECT id, deployment_id FROM event_log_chunk WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit(most)}, func(rows *sql.Rows) (bool, error) {
+	err = s.read.Each(ctx, `SELECT id, deployment_id FROM event_log_chunk WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit(most)}, func(rows Rows) (bool, error) {
 		var id string
 		err := rows.Scan(&position, &id)
 		if !seen[id] {

@@ -49,7 +49,7 @@ func (s *Store) OldRevisions(ctx context.Context, applicationID string, unusedSi
 	var out []store.OldRevision
 	err = s.read.Each(ctx, `SELECT number, account, location, registered_at, last_used_at, `+activeAt+` FROM revision
 		WHERE application_id = ? AND (`+activeAt+`, number) > (?, ?) AND (`+activeAt+`, number) < (?, ?) ORDER BY `+activeAt+`, number LIMIT ?`,
-		[]any{applicationID, from.at, number, endAt, endNumber, limit(p.Limit)}, func(rows *sql.Rows) (bool, error) {
+		[]any{applicationID, from.at, number, endAt, endNumber, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			r := store.OldRevision{ApplicationID: applicationID}
 			var location string
 			var registered, used sql.NullInt64
@@ -108,7 +108,7 @@ func heldRevisions(ctx context.Context, r Reader, applicationID string) (map[str
 		return nil, err
 	}
 	err = r.Each(ctx, `SELECT coalesce(target_revision, ''), coalesce(last_successful, ''), coalesce(last_attempted, ''), environment FROM deployment_group WHERE application_id = ?`,
-		[]any{applicationID}, func(rows *sql.Rows) (bool, error) {
+		[]any{applicationID}, func(rows Rows) (bool, error) {
 			var target, successful, attempted, environment string
 			if err := rows.Scan(&target, &successful, &attempted, &environment); err != nil {
 				return false, err

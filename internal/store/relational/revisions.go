@@ -35,16 +35,15 @@ func (s *Store) RegisterRevision(ctx context.Context, account string, r deploy.R
 }
 
 // useRevision registers a deployment's revision, or its use when it is known. An application that is gone has no revisions.
-func useRevision(t Tx, spec deploy.Spec, at time.Time) error {
+func useRevision(t Tx, spec deploy.Spec, at time.Time) {
 	bucket, key := s3Location(spec.Revision)
-	_, err := t.Exec(`
+	t.Later(nil, `
 		INSERT INTO revision (account, application_id, key, s3_bucket, s3_key, location, description, registered_at, first_used_at, last_used_at)
 		SELECT ?1, ?2, ?3, ?4, ?5, ?6, '', ?7, ?7, ?7 WHERE EXISTS (SELECT 1 FROM application WHERE id = ?2)
 		ON CONFLICT (application_id, key) DO UPDATE SET
 			first_used_at = CASE WHEN revision.first_used_at = 0 THEN excluded.first_used_at ELSE revision.first_used_at END,
 			last_used_at = CASE WHEN revision.last_used_at < excluded.last_used_at THEN excluded.last_used_at ELSE revision.last_used_at END`,
 		spec.Account, spec.ApplicationID, []byte(spec.Revision.Key()), bucket, key, encode(spec.Revision), nanosOrZero(at))
-	return err
 }
 
 func s3Location(r deploy.Revision) (bucket, key string) {
@@ -127,7 +126,7 @@ func (s *Store) Revisions(ctx context.Context, applicationID string, o store.Rev
 	}
 	q.WriteString(` ORDER BY r.` + column + ` ` + way + `, r.number ` + way + ` LIMIT ?`)
 	var out []store.RevisionEntry
-	err := s.read.Each(ctx, q.String(), append(args, limit(p.Limit)), func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, q.String(), append(args, limit(p.Limit)), func(rows Rows) (bool, error) {
 		var at int64
 		r, number, err := scanRevision(applicationID, func(into ...any) error { return rows.Scan(append(into, &at)...) })
 		out = append(out, store.RevisionEntry{RegisteredRevision: r, Cursor: place(at, strconv.FormatInt(number, 10))})

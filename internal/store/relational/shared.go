@@ -34,8 +34,9 @@ func (s *Store) SharedBatch(ctx context.Context, replica string, now time.Time, 
 		if err := errors.Join(t.Broken(), b.failed); err != nil {
 			return err // also when fn overlooked it
 		}
-		if err := b.flush(); err != nil || !b.changed {
-			return err
+		b.flush()
+		if !b.changed {
+			return nil
 		}
 		var err error
 		where.Position, err = enter(ctx, t, replica, now, unixNano(b.at.Add(store.SharedSpan)), &b.doc)
@@ -69,7 +70,7 @@ func (b *sharedBatch) Apply(ctx context.Context, t deploy.Transition) error {
 	var cleared []deploy.EffectKey
 	if t.ClearAll() {
 		err := b.tx.Each(ctx, `SELECT target_id, kind FROM effect WHERE deployment_id = ? AND kind <> ?`, []any{t.Deployment().Spec.ID, string(deploy.EffectTraffic)},
-			func(rows *sql.Rows) (bool, error) {
+			func(rows Rows) (bool, error) {
 				k := deploy.EffectKey{DeploymentID: t.Deployment().Spec.ID}
 				err := rows.Scan(&k.Target, &k.Kind)
 				cleared = append(cleared, k)

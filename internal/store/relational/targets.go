@@ -50,7 +50,7 @@ func readTarget(ctx context.Context, r Reader, deploymentID, id string) (deploy.
 func (s *Store) UnfinishedTargets(ctx context.Context, account, instance string) ([]deploy.Target, error) {
 	var out []deploy.Target
 	err := s.read.Each(ctx, `SELECT t.doc, t.status, t.due_at FROM deployment d JOIN target t ON t.deployment_id = d.id
-		WHERE d.status IN (`+unfinishedStatuses+`) AND d.account = ? AND t.id = ?`, []any{account, instance}, func(rows *sql.Rows) (bool, error) {
+		WHERE d.status IN (`+unfinishedStatuses+`) AND d.account = ? AND t.id = ?`, []any{account, instance}, func(rows Rows) (bool, error) {
 		t, err := scanTarget(rows.Scan)
 		out = append(out, t)
 		return true, err
@@ -75,8 +75,8 @@ func (s *Store) Targets(ctx context.Context, deploymentID string, f store.Target
 	return out, wrap(err, "list targets of deployment %s", deploymentID)
 }
 
-func collectTargets(out *[]deploy.Target) func(*sql.Rows) (bool, error) {
-	return func(rows *sql.Rows) (bool, error) {
+func collectTargets(out *[]deploy.Target) func(Rows) (bool, error) {
+	return func(rows Rows) (bool, error) {
 		t, err := scanTarget(rows.Scan)
 		*out = append(*out, t)
 		return true, err
@@ -98,7 +98,7 @@ func candidates(ctx context.Context, r Reader, deploymentID string, n deploy.Nee
 	}
 	query := strings.Join(arms, ` UNION ALL `) + ` ORDER BY rank, id LIMIT ?`
 	var out []deploy.Target
-	err := r.Each(ctx, query, append(args, n.Limit), func(rows *sql.Rows) (bool, error) {
+	err := r.Each(ctx, query, append(args, n.Limit), func(rows Rows) (bool, error) {
 		var rank int
 		var id string
 		t, err := scanTarget(func(into ...any) error { return rows.Scan(append(into, &rank, &id)...) })

@@ -2,7 +2,6 @@ package relational
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"crossfade/internal/deploy"
@@ -33,9 +32,7 @@ const activeDeployment = `SELECT id FROM deployment WHERE group_id = ? AND statu
 
 // Group implements store.Batch.
 func (b *batch) Group(ctx context.Context, id string) (deploy.Group, error) {
-	if err := b.flush(); err != nil {
-		return deploy.Group{}, err
-	}
+	b.flush()
 	g, err := readGroup(ctx, b.tx, `WHERE g.id = ?`, id)
 	return g, wrap(err, "read deployment group %s", id)
 }
@@ -62,7 +59,7 @@ func (b *batch) NextWaiting(ctx context.Context, groupID string) (string, error)
 // InstanceStates implements store.Deployments.
 func (s *Store) InstanceStates(ctx context.Context, groupID string) ([]deploy.InstanceState, error) {
 	var out []deploy.InstanceState
-	err := s.read.Each(ctx, `SELECT doc FROM instance_state WHERE group_id = ? ORDER BY instance`, []any{groupID}, func(rows *sql.Rows) (bool, error) {
+	err := s.read.Each(ctx, `SELECT doc FROM instance_state WHERE group_id = ? ORDER BY instance`, []any{groupID}, func(rows Rows) (bool, error) {
 		var doc string
 		var state deploy.InstanceState
 		err := rows.Scan(&doc)
@@ -100,11 +97,8 @@ func (b *batch) instances(t deploy.Transition) error {
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		_, err = b.tx.Exec(`INSERT INTO instance_state (group_id, instance, doc) VALUES (?, ?, ?)
+		b.tx.Later(nil, `INSERT INTO instance_state (group_id, instance, doc) VALUES (?, ?, ?)
 			ON CONFLICT (group_id, instance) DO UPDATE SET doc = excluded.doc`, c.GroupID, c.Instance, encode(c.After(was, string(current))))
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -124,6 +118,6 @@ func changeAutoScalingGroups(t Tx, groupID string, groups []string) error {
 		return err
 	}
 	settings.ReplaceAutoScalingGroups(groups)
-	_, err = t.Exec(`UPDATE deployment_group SET settings = ? WHERE id = ?`, encode(settings), groupID)
-	return err
+	t.Later(nil, `UPDATE deployment_group SET settings = ? WHERE id = ?`, encode(settings), groupID)
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ErrClosed is what a write to a closed store gets.
@@ -23,7 +24,11 @@ type Session interface {
 	Savepoint()
 	RollbackTo()
 	Release()
+	// Settle runs what was to be run later, and says why the member's work can't be kept; nil: it can.
+	Settle() error
 	Commit() error
+	// Again reports whether a transaction that failed so has surely left nothing, and may well succeed when it is tried again.
+	Again(err error) bool
 	// Rollback ends the transaction, also a broken one.
 	Rollback()
 	Close() error
@@ -46,6 +51,7 @@ type group struct {
 	members int
 	done    chan struct{} // closed when err is decided
 	err     error         // why nothing of the group was committed, or nil
+	again   bool          // its members may be tried again
 }
 
 // NewWriter makes a writer of a connection, which is the Writer's then.
@@ -54,20 +60,42 @@ func NewWriter(s Session) *Writer { return &Writer{session: s} }
 // Load says how many writes wait for their turn, and how many share the open transaction.
 func (w *Writer) Load() (waiting, members int) { return int(w.waiting.Load()), int(w.members.Load()) }
 
-// Do runs fn in a write transaction and returns once it is durable. When fn fails, nothing that it wrote remains.
+// tries bounds how often a write is tried whose transaction was lost with its connection, and tryPause is the first pause between two.
+const (
+	tries    = 4
+	tryPause = 50 * time.Millisecond
+)
+
+// Do runs fn in a write transaction and returns once it is durable. When fn fails, nothing that it wrote remains. fn is run again when the database
+// took the transaction back for reasons of its own.
 //
 // The context ends the wait for one's turn, not the writing: the database would take back the whole transaction, and with it the work of others.
 func (w *Writer) Do(ctx context.Context, fn func(Tx) error) error {
+	for try := 1; ; try++ {
+		again, err := w.try(ctx, fn)
+		if err == nil || !again || try == tries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(tryPause << (2 * (try - 1))):
+		}
+	}
+}
+
+func (w *Writer) try(ctx context.Context, fn func(Tx) error) (again bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	w.waiting.Add(1)
 	w.mu.Lock()
 	w.waiting.Add(-1)
 	g, err := w.enter()
 	if err != nil {
+		again = !w.closed && w.session.Again(err)
 		w.mu.Unlock()
-		return err
+		return again, err
 	}
 	returned := false
 	defer func() {
@@ -79,12 +107,15 @@ func (w *Writer) Do(ctx context.Context, fn func(Tx) error) error {
 		err = fn(w.session)
 	}
 	returned = true
+	if err == nil {
+		err = w.session.Settle()
+	}
 	w.leave(g, err)
 	<-g.done
 	if g.err != nil {
-		return g.err
+		return g.again, g.err
 	}
-	return err
+	return false, err
 }
 
 // enter joins the open transaction or begins one. On success leave must follow.
@@ -145,10 +176,10 @@ func (w *Writer) end(g *group, why error) {
 		}
 	}
 	if why != nil {
+		if !errors.Is(why, errNothing) {
+			g.err, g.again = why, w.session.Again(why)
+		}
 		w.session.Rollback()
-	}
-	if !errors.Is(why, errNothing) {
-		g.err = why
 	}
 	close(g.done)
 }

@@ -90,7 +90,7 @@ func inspect(ctx context.Context, db *sql.DB, thorough bool) (out store.Inspecti
 	if out, err = relational.Inspect(ctx, read, tables, schema, latest); err != nil {
 		return out, err
 	}
-	err = read.Each(ctx, `PRAGMA integrity_check(20)`, nil, func(rows *sql.Rows) (bool, error) {
+	err = read.Each(ctx, `PRAGMA integrity_check(20)`, nil, func(rows relational.Rows) (bool, error) {
 		var said string
 		err := rows.Scan(&said)
 		if said != "ok" {
@@ -101,7 +101,7 @@ func inspect(ctx context.Context, db *sql.DB, thorough bool) (out store.Inspecti
 	if err != nil {
 		return out, err
 	}
-	err = read.Each(ctx, `SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`, nil, func(rows *sql.Rows) (bool, error) {
+	err = read.Each(ctx, `SELECT "table", parent, count(*) FROM pragma_foreign_key_check GROUP BY 1, 2`, nil, func(rows relational.Rows) (bool, error) {
 		var table, parent string
 		var n int64
 		err := rows.Scan(&table, &parent, &n)
@@ -124,7 +124,7 @@ func schemaOf(ctx context.Context, r relational.Reader) (version int64, err erro
 // tableNames are the tables of the store, in order.
 func tableNames(ctx context.Context, r relational.Reader) (out []string, err error) {
 	err = r.Each(ctx, `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name <> 'goose_db_version' ORDER BY name`, nil,
-		func(rows *sql.Rows) (bool, error) {
+		func(rows relational.Rows) (bool, error) {
 			var name string
 			err := rows.Scan(&name)
 			out = append(out, name)

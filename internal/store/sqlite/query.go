@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"crossfade/internal/store"
+	"crossfade/internal/store/relational"
 
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
@@ -20,6 +21,7 @@ type tx struct {
 	// broken is the first error that leaves the transaction in doubt. After it nothing more is executed: SQLite may have rolled back, and
 	// what follows would be written outside any transaction.
 	broken error
+	late   error // the first of what was run later
 }
 
 // prepare finds the statement in the cache. There are few texts, so it only grows.
@@ -64,6 +66,17 @@ func (t *tx) Exec(query string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
+// Later implements relational.Tx. There is no way to travel, so it is now.
+func (t *tx) Later(none error, query string, args ...any) {
+	n, err := t.Exec(query, args...)
+	if err == nil && n == 0 {
+		err = none
+	}
+	if err != nil && t.late == nil {
+		t.late = fmt.Errorf("write what was decided: %v", err) //nolint:errorlint // none of the store's own errors
+	}
+}
+
 // Broken implements relational.Tx.
 func (t *tx) Broken() error { return t.broken }
 
@@ -91,7 +104,7 @@ func (t *tx) Row(_ context.Context, query string, args []any, into ...any) error
 }
 
 // Each implements relational.Reader.
-func (t *tx) Each(_ context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+func (t *tx) Each(_ context.Context, query string, args []any, scan func(relational.Rows) (bool, error)) error {
 	s, err := t.prepare(query)
 	if err != nil {
 		return err
@@ -103,7 +116,7 @@ func (t *tx) Each(_ context.Context, query string, args []any, scan func(*sql.Ro
 	return eachRow(rows, scan)
 }
 
-func eachRow(rows *sql.Rows, scan func(*sql.Rows) (bool, error)) (err error) {
+func eachRow(rows *sql.Rows, scan func(relational.Rows) (bool, error)) (err error) {
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		more, err := scan(rows)
@@ -170,7 +183,7 @@ func (p *pool) query(ctx context.Context, query string, args []any) (*sql.Rows, 
 // Row implements relational.Reader.
 func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) error {
 	found := false
-	err := p.Each(ctx, query, args, func(rows *sql.Rows) (bool, error) {
+	err := p.Each(ctx, query, args, func(rows relational.Rows) (bool, error) {
 		found = true
 		return false, rows.Scan(into...)
 	})
@@ -181,7 +194,7 @@ func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) e
 }
 
 // Each implements relational.Reader.
-func (p *pool) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+func (p *pool) Each(ctx context.Context, query string, args []any, scan func(relational.Rows) (bool, error)) error {
 	rows, err := p.query(ctx, query, args)
 	if err != nil {
 		return err

@@ -17,19 +17,33 @@ var _ relational.Session = (*session)(nil)
 
 // Begin implements relational.Session.
 func (s *session) Begin() error {
-	s.broken = nil
+	s.broken, s.late = nil, nil
 	s.control(`BEGIN IMMEDIATE`)
 	return s.broken
 }
 
 // Savepoint implements relational.Session.
-func (s *session) Savepoint() { s.control(`SAVEPOINT member`) }
+func (s *session) Savepoint() {
+	s.late = nil
+	s.control(`SAVEPOINT member`)
+}
 
 // RollbackTo implements relational.Session.
 func (s *session) RollbackTo() { s.control(`ROLLBACK TO member`) }
 
 // Release implements relational.Session.
 func (s *session) Release() { s.control(`RELEASE member`) }
+
+// Settle implements relational.Session.
+func (s *session) Settle() error {
+	if s.broken != nil {
+		return s.broken
+	}
+	return s.late
+}
+
+// Again implements relational.Session. What a disk refuses it refuses again.
+func (s *session) Again(error) bool { return false }
 
 // Commit implements relational.Session.
 func (s *session) Commit() error {

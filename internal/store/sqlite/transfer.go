@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"crossfade/internal/store/relational"
 	"crossfade/internal/store/transfer"
 )
 
@@ -35,7 +36,7 @@ func (e export) Row(ctx context.Context, query string, args []any, into ...any) 
 }
 
 // Each implements relational.Reader.
-func (e export) Each(ctx context.Context, query string, args []any, scan func(*sql.Rows) (bool, error)) error {
+func (e export) Each(ctx context.Context, query string, args []any, scan func(relational.Rows) (bool, error)) error {
 	rows, err := e.tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
@@ -54,8 +55,8 @@ func (e export) Tables(ctx context.Context) (out []transfer.Table, err error) {
 	}
 	for _, name := range names {
 		t := transfer.Table{Name: name}
-		collect := func(into *[]string) func(*sql.Rows) (bool, error) {
-			return func(rows *sql.Rows) (bool, error) {
+		collect := func(into *[]string) func(relational.Rows) (bool, error) {
+			return func(rows relational.Rows) (bool, error) {
 				var s string
 				err := rows.Scan(&s)
 				*into = append(*into, s)
@@ -85,7 +86,7 @@ func (e export) Rows(ctx context.Context, t transfer.Table, row func([]any) erro
 	for i := range values {
 		into[i] = &values[i]
 	}
-	return e.Each(ctx, `SELECT "`+strings.Join(t.Columns, `", "`)+`" FROM "`+t.Name+`"`, nil, func(rows *sql.Rows) (bool, error) {
+	return e.Each(ctx, `SELECT "`+strings.Join(t.Columns, `", "`)+`" FROM "`+t.Name+`"`, nil, func(rows relational.Rows) (bool, error) {
 		if err := rows.Scan(into...); err != nil {
 			return false, err
 		}

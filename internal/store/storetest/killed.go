@@ -49,7 +49,7 @@ func (v Victim) Run(ctx context.Context) {
 	}
 	all.Go(func() {
 		for ctx.Err() == nil {
-			if err := v.deployments(ctx, say); err != nil && !v.Failed(err) {
+			if err := v.deployments(ctx, say); !v.Failed(err) {
 				return
 			}
 		}
@@ -57,7 +57,7 @@ func (v Victim) Run(ctx context.Context) {
 	all.Wait()
 }
 
-// deployments makes one deployment after the other in a group of its own.
+// deployments makes one deployment after the other in a group of its own, until an error, which it returns.
 func (v Victim) deployments(ctx context.Context, say func(...any)) error {
 	a := deploy.Application{ID: uuid.NewString(), Account: "2", Name: uuid.NewString(), Platform: deploy.PlatformServer}
 	g := deploy.Group{ID: uuid.NewString(), Account: "2", ApplicationID: a.ID, Application: a.Name, Name: "g"}

@@ -24,7 +24,7 @@ import (
 
 const (
 	// stallLimit is how long a transaction may stand still, in milliseconds: its server was stopped or is cut off, and all others wait.
-	stallLimit = "5000"
+	stallLimit = "2000"
 	// connectTimeout bounds one try to connect.
 	connectTimeout = 10 * time.Second
 	// idleLimit is how long a connection that nobody needs is kept.
@@ -64,7 +64,11 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	s.db.SetMaxOpenConns(readers)
 	s.db.SetMaxIdleConns(readers)
 	s.db.SetConnMaxIdleTime(idleLimit)
-	if err := migrate(ctx, s.db, log); err != nil {
+	err = s.suits(ctx)
+	if err == nil {
+		err = migrate(ctx, s.db, log)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database %s: %w", s.name(), err), s.db.Close())
 	}
 	said := &dialect{}
@@ -92,6 +96,26 @@ func settings(url string) (*pgx.ConnConfig, error) {
 		}
 	}
 	return config, nil
+}
+
+// leastVersion is the oldest PostgreSQL that the store is held to work on, as server_version_num says it.
+const leastVersion = 150_000
+
+// suits holds that the database can keep what the store keeps.
+func (s *Store) suits(ctx context.Context) error {
+	var version int
+	var encoding string
+	err := s.db.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::int, pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()`).
+		Scan(&version, &encoding)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ask what it is: %w", err)
+	case version < leastVersion:
+		return fmt.Errorf("it is a PostgreSQL %d: use 15 or later", version/10_000)
+	case encoding != "UTF8":
+		return fmt.Errorf("its encoding is %s, which has not every letter: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", encoding)
+	}
+	return nil
 }
 
 // writing is the configuration of the connection that writes, which waits for a lock and must not for ever.

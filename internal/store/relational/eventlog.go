@@ -51,8 +51,10 @@ func decodeLines(doc string) ([]store.LogLine, error) {
 
 // AppendEventLog implements store.EventLogs.
 func (s *Store) AppendEventLog(ctx context.Context, c store.LogChunk) (position int64, err error) {
-	doc, cut := encodeLines(c.Lines), int64(0)
+	whole := encodeLines(c.Lines)
 	err = s.write.Do(ctx, func(t Tx) error {
+		doc, cut := whole, int64(0)
+		position = 0
 		l, err := openEventLog(t, c.EventLogKey)
 		if err != nil {
 			return err

@@ -189,6 +189,7 @@ func (s *Store) EffectsOf(ctx context.Context, shards deploy.Shards) ([]deploy.E
 func (s *Store) TrimChanges(ctx context.Context, age time.Duration, most int) (int, error) {
 	var removed int64
 	err := s.write.Do(ctx, func(t Tx) error {
+		removed = 0
 		now, err := sharedNow(ctx, t, time.Now())
 		if err != nil {
 			return err

@@ -206,6 +206,7 @@ func (s *Store) SetNoticeCursor(ctx context.Context, c store.NoticeCursor) error
 func (s *Store) TrimNotices(ctx context.Context, before time.Time, most int64, batch int) (int, error) {
 	var removed int64
 	err := s.write.Do(ctx, func(t Tx) error {
+		removed = 0
 		var first, last int64
 		if err := t.Row(ctx, noticeBounds, nil, &first, &last); err != nil {
 			return err

@@ -1,0 +1,127 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"crossfade/internal/counterpart"
+	"crossfade/internal/store"
+	"crossfade/internal/store/relational"
+)
+
+func opened(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), counterpart.Postgres(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func put(t relational.Tx, name string) error {
+	_, err := t.Exec(`INSERT INTO secret (name, sealed) VALUES (?, ?)`, name, []byte(name))
+	return err
+}
+
+// TestAMemberPaysForItself breaks constraints in every way among members that share a commit.
+func TestAMemberPaysForItself(t *testing.T) {
+	t.Parallel()
+	s := opened(t)
+	none := errors.New("none")
+	again := func(t relational.Tx) error { return put(t, "taken") }
+	members := []func(relational.Tx) error{
+		func(t relational.Tx) error { return put(t, "a") },
+		func(t relational.Tx) error { return errors.Join(put(t, "lost"), again(t)) },
+		func(t relational.Tx) error { // overlooks it
+			if err := again(t); !errors.Is(err, store.ErrExists) {
+				return nil
+			}
+			return nil
+		},
+		func(t relational.Tx) error {
+			t.Later(nil, `INSERT INTO secret (name, sealed) VALUES (?, ?)`, "taken", []byte{})
+			return nil
+		},
+		func(t relational.Tx) error {
+			t.Later(none, `UPDATE secret SET sealed = ? WHERE name = ?`, []byte{}, "nobody")
+			return nil
+		},
+		func(t relational.Tx) error { return errors.Join(put(t, "lost too"), none) },
+		func(t relational.Tx) error {
+			t.Later(nil, `INSERT INTO secret (name, sealed) VALUES (?, ?)`, "b", []byte{})
+			return nil
+		},
+		func(t relational.Tx) error { return put(t, "c") },
+	}
+	wants := []bool{true, false, false, false, false, false, true, true}
+	if err := s.write.Do(t.Context(), func(t relational.Tx) error { return put(t, "taken") }); err != nil {
+		t.Fatal(err)
+	}
+	errs := make([]chan error, len(members))
+	holds, begun := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- s.write.Do(context.Background(), func(relational.Tx) error { close(begun); <-holds; return nil })
+	}()
+	<-begun
+	for i, m := range members {
+		errs[i] = make(chan error, 1)
+		go func() { errs[i] <- s.write.Do(context.Background(), m) }()
+		for waiting := 0; waiting <= i; waiting, _ = s.write.Load() {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(holds)
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	for i, ok := range wants {
+		if err := <-errs[i]; (err == nil) != ok {
+			t.Errorf("member %d: %v", i, err)
+		}
+	}
+	var names string
+	if err := s.db.QueryRowContext(t.Context(), `SELECT string_agg(name, ' ' ORDER BY name) FROM secret`).Scan(&names); err != nil || names != "a b c taken" {
+		t.Errorf("kept: %q, %v", names, err)
+	}
+}
+
+func TestAssign(t *testing.T) {
+	t.Parallel()
+	type name string
+	var text string
+	var named name
+	var n int
+	var small int8
+	var yes bool
+	var raw []byte
+	var maybe sql.NullInt64
+	for _, c := range []struct {
+		into, value any
+		ok          bool
+	}{
+		{&text, "a", true}, {&text, []byte("b"), true}, {&text, int64(3), true}, {&text, nil, false}, {&named, "c", true}, {&named, true, false},
+		{&n, int64(7), true}, {&n, int32(8), true}, {&n, "9", false}, {&n, nil, false}, {&small, int64(300), false},
+		{&yes, int64(1), true}, {&yes, false, true}, {&raw, nil, true}, {&raw, "d", true}, {&raw, []byte{0}, true}, {&maybe, nil, true}, {&maybe, int64(5), true},
+		{&n, pgtype.Numeric{Int: big.NewInt(12), Exp: 1, Valid: true}, true}, {n, int64(1), false},
+	} {
+		if err := assign(c.into, c.value); (err == nil) != c.ok {
+			t.Errorf("%T into %T: %v", c.value, c.into, err)
+		}
+	}
+	if text != "3" || named != "c" || n != 120 || yes || string(raw) != "\x00" || maybe.Int64 != 5 {
+		t.Errorf("%q %q %d %v %v %v", text, named, n, yes, raw, maybe)
+	}
+}

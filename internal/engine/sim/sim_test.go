@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	histories = flag.Int("histories", 10_000, "how many random histories to run")
+	histories = flag.Int("histories", 4_000, "how many random histories to run")
 	seed      = flag.Uint64("seed", 0, "run this one history and no other")
 )
 
@@ -26,7 +26,7 @@ func TestHistories(t *testing.T) {
 // TestReplicas holds them with three servers on one store, which die, stall and are stopped, and whose clocks differ.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	run(t, *histories/50, func(n uint64) sim.Options {
+	run(t, *histories/40, func(n uint64) sim.Options {
 		o := options(n)
 		o.Replicas = 3
 		return o

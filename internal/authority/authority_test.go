@@ -43,7 +43,9 @@ func trusts(t *testing.T, ca *x509.Certificate, get func(*tls.ClientHelloInfo) (
 	if closeErr := near.Close(); closeErr != nil {
 		t.Error(closeErr)
 	}
-	<-done // how it looks from the other side does not matter
+	if serverErr := <-done; serverErr != nil && err == nil {
+		t.Errorf("the client takes the certificate, but the server says %v", serverErr)
+	}
 	if closeErr := far.Close(); closeErr != nil {
 		t.Error(closeErr)
 	}

@@ -190,11 +190,17 @@ func containsLine(data []byte) bool {
 
 // readBody reads more of a request body into the empty buffer.
 func (c *client) readBody(now time.Time) error {
-	if deadline, due := c.read.due(now, c.listener.limits.BodyTimeout); due {
-		if err := c.SetReadDeadline(deadline); err != nil {
-			return err
-		}
+	if err := c.armBody(now); err != nil {
+		return err
 	}
 	_, err := c.in.read(c)
 	return err
+}
+
+// armBody sets the deadline of the next part of a request body.
+func (c *client) armBody(now time.Time) error {
+	if deadline, due := c.read.due(now, c.listener.limits.BodyTimeout); due {
+		return c.SetReadDeadline(deadline)
+	}
+	return nil
 }

@@ -15,8 +15,14 @@ type fault struct {
 func (f *fault) Error() string { return f.cause.Error() }
 func (f *fault) Unwrap() error { return f.cause }
 
+// errEarly ends a streaming whose end nobody waits for any more.
+var errEarly = errors.New("the answer came before the end of the request's body")
+
 // pump streams the request body to the target. When the client fails it ends the target's connection, so that the goroutine which
 // waits for the answer learns of it.
+//
+// endPump interrupts it by setting early and then deadlines that have passed. So early is looked at after each setting of a deadline here: a later
+// interruption is felt, an earlier one is seen.
 func (x *exchange) pump(u *upstream) error {
 	c, limits := x.client, &x.client.listener.limits
 	write := coarse{}
@@ -39,6 +45,9 @@ func (x *exchange) pump(u *upstream) error {
 					return err
 				}
 			}
+			if x.early.Load() {
+				return errEarly
+			}
 			if _, err := u.Write(data[:n]); err != nil {
 				return err
 			}
@@ -50,7 +59,14 @@ func (x *exchange) pump(u *upstream) error {
 		if len(c.in.b) < bodyBuffer {
 			c.in = buffer{b: make([]byte, bodyBuffer)}
 		}
-		if err := c.readBody(now); err != nil {
+		err = c.armBody(now)
+		if x.early.Load() {
+			return errEarly
+		}
+		if err == nil {
+			_, err = c.in.read(c)
+		}
+		if err != nil {
 			if x.early.Load() {
 				return err
 			}

@@ -61,7 +61,26 @@ func translate(query string) string {
 		}
 		out.WriteByte(c)
 	}
-	return out.String()
+	return merged(out.String())
+}
+
+var (
+	sorted = regexp.MustCompile(`(?s)^(.*\sUNION ALL\s.*)\s(ORDER BY [^()]+ LIMIT \$\d+)$`)
+	arm    = regexp.MustCompile(`\sUNION ALL\s`)
+)
+
+// merged has each arm of a sorted union find the first of its own by its index. SQLite merges the arms in order and stops at the limit; PostgreSQL would
+// read and sort them whole.
+func merged(query string) string {
+	found := sorted.FindStringSubmatch(query)
+	if found == nil {
+		return query
+	}
+	arms := arm.Split(found[1], -1)
+	for i, a := range arms {
+		arms[i] = "(" + strings.TrimSpace(a) + " " + found[2] + ")"
+	}
+	return strings.Join(arms, " UNION ALL ") + " " + found[2]
 }
 
 // values are arguments as the columns want them: the schema has numbers for truth, and no text has zero bytes.

@@ -37,6 +37,7 @@ type Store struct {
 	config *pgx.ConnConfig
 	log    *slog.Logger
 	db     *sql.DB
+	said   *dialect
 	write  *relational.Writer
 }
 
@@ -58,6 +59,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	set(config, byIndex)
 	s := &Store{config: config, log: log}
 	s.db = stdlib.OpenDB(*config)
 	readers := max(8, 4*runtime.GOMAXPROCS(0))
@@ -71,9 +73,9 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database %s: %w", s.name(), err), s.db.Close())
 	}
-	said := &dialect{}
-	s.write = relational.NewWriter(&session{dialect: said, config: writing(config)})
-	s.Store = relational.New(&pool{dialect: said, db: s.db}, s.write)
+	s.said = &dialect{}
+	s.write = relational.NewWriter(&session{dialect: s.said, config: writing(config)})
+	s.Store = relational.New(&pool{dialect: s.said, db: s.db}, s.write)
 	return s, nil
 }
 
@@ -87,15 +89,27 @@ func settings(url string) (*pgx.ConnConfig, error) {
 		return nil, fmt.Errorf("read the URL of the database: %w", err)
 	}
 	config.ConnectTimeout = connectTimeout
-	for name, value := range map[string]string{
+	set(config, map[string]string{
 		"application_name": "crossfade", "idle_in_transaction_session_timeout": stallLimit,
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
-	} {
+	})
+	return config, nil
+}
+
+// set sets parameters of sessions that the URL does not.
+func set(config *pgx.ConnConfig, parameters map[string]string) {
+	for name, value := range parameters {
 		if _, given := config.RuntimeParams[name]; !given {
 			config.RuntimeParams[name] = value
 		}
 	}
-	return config, nil
+}
+
+// byIndex has the planner go by indexes, in their order, as every statement of package relational is made for and as SQLite can't but do. By its own
+// guesses, which know neither the arguments nor how long a page is, it would read and sort ten thousand targets to find the next one.
+var byIndex = map[string]string{
+	"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+	"max_parallel_workers_per_gather": "0", "jit": "off",
 }
 
 // leastVersion is the oldest PostgreSQL that the store is held to work on, as server_version_num says it.
@@ -121,11 +135,7 @@ func (s *Store) suits(ctx context.Context) error {
 // writing is the configuration of the connection that writes, which waits for a lock and must not for ever.
 func writing(config *pgx.ConnConfig) *pgx.ConnConfig {
 	config = config.Copy()
-	for _, name := range []string{"lock_timeout", "statement_timeout"} {
-		if _, given := config.RuntimeParams[name]; !given {
-			config.RuntimeParams[name] = writerPatience
-		}
-	}
+	set(config, map[string]string{"lock_timeout": writerPatience, "statement_timeout": writerPatience})
 	return config
 }
 

@@ -34,15 +34,6 @@ func fresh(t testing.TB) string {
 	})
 }
 
-// TestContract is the suite of all engines, each test on a database of its own.
-func TestContract(t *testing.T) {
-	t.Parallel()
-
-	t.Run("suite", func(t *testing.T) {
-		storetest.Run(t, func(t *testing.T) store.Store { return open(t, fresh(t)) })
-	})
-}
-
 // TestDurability reopens what was written.
 func TestDurability(t *testing.T) {
 	t.Parallel()

@@ -11,14 +11,13 @@ import (
 
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"crossfade/internal/counterpart"
 	"crossfade/internal/store"
 	"crossfade/internal/store/relational"
 )
 
 func opened(t *testing.T) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), counterpart.Postgres(t), slog.New(slog.DiscardHandler))
+	s, err := Open(t.Context(), fresh(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

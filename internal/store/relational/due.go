@@ -14,7 +14,7 @@ func (s *Store) Due(ctx context.Context, at time.Time, most int) ([]store.Due, e
 	err := s.read.Each(ctx, `
 		SELECT id AS deployment, '' AS target, wake_at AS at FROM deployment WHERE wake_at <= ?1
 		UNION ALL
-		SELECT deployment_id, id, due_at FROM target WHERE due_at <= ?1
+		SELECT deployment_id AS deployment, id AS target, due_at AS at FROM target WHERE due_at <= ?1
 		ORDER BY at, deployment LIMIT ?2`, []any{unixNano(at), limit(most)},
 		func(rows Rows) (bool, error) {
 			var d store.Due

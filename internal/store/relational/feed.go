@@ -234,7 +234,7 @@ func (s *Store) DueIn(ctx context.Context, shards deploy.Shards, at time.Time, m
 	err := s.read.Each(ctx, `
 		SELECT id AS deployment, '' AS target, wake_at AS at FROM deployment WHERE wake_at <= ?`+ofDeployment+`
 		UNION ALL
-		SELECT deployment_id, id, due_at FROM target WHERE due_at <= ?`+ofTarget+`
+		SELECT deployment_id AS deployment, id AS target, due_at AS at FROM target WHERE due_at <= ?`+ofTarget+`
 		ORDER BY at, deployment LIMIT ?`, append(append(args, one...), limit(most)),
 		func(rows Rows) (bool, error) {
 			var d store.Due

@@ -211,7 +211,7 @@ CREATE TABLE delivery (
     doc           TEXT COLLATE "C" NOT NULL
 );
 
-CREATE INDEX delivery_due ON delivery (not_before) WHERE not_before IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (not_before, id) WHERE not_before IS NOT NULL;
 
 CREATE INDEX delivery_order ON delivery (deployment_id, destination, id);
 

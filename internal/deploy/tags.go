@@ -1,5 +1,10 @@
 package deploy
 
+import (
+	"cmp"
+	"slices"
+)
+
 // TagFilter selects by one tag.
 type TagFilter struct {
 	Key   string `json:"key,omitempty"`
@@ -67,3 +72,29 @@ func (s TagSet) Matches(tags map[string]string) bool {
 func (s Selection) MatchesInstance(tags map[string]string) bool {
 	return MatchesAny(s.OnPremFilters, tags) || s.OnPremTagSet.Matches(tags) || MatchesAny(s.EC2Filters, tags) || s.EC2TagSet.Matches(tags)
 }
+
+// Anchors are filters of which each instance that the selection picks matches at least one: what an index of tags can look for. Of a set they are the
+// list that says most, because all of its lists must match.
+func (s Selection) Anchors() []TagFilter {
+	out := slices.Concat(s.OnPremFilters, s.EC2Filters)
+	for _, set := range []TagSet{s.OnPremTagSet, s.EC2TagSet} {
+		if len(set) > 0 {
+			out = append(out, slices.MinFunc(set, func(a, b []TagFilter) int { return cmp.Compare(vague(a), vague(b)) })...)
+		}
+	}
+	return out
+}
+
+// vague grows with how much a list is likely to match.
+func vague(list []TagFilter) int {
+	n := len(list)
+	for _, f := range list {
+		if f.Type != KeyAndValue {
+			n += maxListed
+		}
+	}
+	return n
+}
+
+// maxListed is more filters than a list has.
+const maxListed = 1000

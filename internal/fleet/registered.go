@@ -31,12 +31,16 @@ func (r Registered) Find(ctx context.Context, account string, s deploy.Selection
 	if s.Empty() {
 		return nil, nil
 	}
-	all, err := r.Instances.Instances(ctx, account, store.InstanceFilter{Registration: "Registered"}, store.Page{})
+	anchors := s.Anchors()
+	if len(anchors) == 0 {
+		return nil, nil
+	}
+	likely, err := r.Instances.Instances(ctx, account, store.InstanceFilter{Registration: "Registered", Tags: anchors}, store.Page{})
 	if err != nil {
-		return nil, fmt.Errorf("list registered instances: %w", err)
+		return nil, fmt.Errorf("find registered instances by their tags: %w", err)
 	}
 	var found []Instance
-	for _, i := range all {
+	for _, i := range likely {
 		if s.MatchesInstance(i.Tags) {
 			found = append(found, instance(i))
 		}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,6 +49,9 @@ func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
+		if err := retag(t, old, i); err != nil {
+			return err
+		}
 		_, err = t.Exec(`
 			INSERT INTO instance (`+instanceColumns+`, host) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (account, name) DO UPDATE SET
@@ -67,8 +71,17 @@ func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
 // DeregisterInstance implements store.Instances.
 func (s *Store) DeregisterInstance(ctx context.Context, account, name string, at time.Time) error {
 	err := s.write.Do(ctx, func(t Tx) error {
-		_, err := t.Exec(`UPDATE instance SET deregistered_at = ?, tags = '{}', address = '' WHERE account = ? AND name = ? AND deregistered_at IS NULL`,
-			nanos(at), account, name)
+		i, err := readInstance(ctx, t, `WHERE account = ? AND name = ? AND deregistered_at IS NULL`, account, name)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := retag(t, i, deploy.Instance{Account: account, Name: name}); err != nil {
+			return err
+		}
+		_, err = t.Exec(`UPDATE instance SET deregistered_at = ?, tags = '{}', address = '' WHERE account = ? AND name = ?`, nanos(at), account, name)
 		return err
 	})
 	return wrap(err, "deregister instance %q", name)
@@ -89,23 +102,22 @@ func (s *Store) InstanceByHost(ctx context.Context, host string) (deploy.Instanc
 // registrations are the conditions of InstanceFilter.Registration.
 var registrations = map[string]string{"": ``, "Registered": ` AND deregistered_at IS NULL`, "Deregistered": ` AND deregistered_at IS NOT NULL`}
 
-// Instances implements store.Instances, by name. Tags are matched here and not in SQL: the domain owns what a filter means.
+// Instances implements store.Instances, by name.
 func (s *Store) Instances(ctx context.Context, account string, f store.InstanceFilter, p store.Page) ([]deploy.Instance, error) {
 	condition, ok := registrations[f.Registration]
 	if !ok {
 		return nil, fmt.Errorf("list instances: unknown registration %q", f.Registration)
 	}
+	if len(f.Tags) > 0 {
+		out, err := s.tagged(ctx, account, f, p)
+		return out, wrap(err, "find instances by their tags")
+	}
 	var out []deploy.Instance
-	err := s.read.Each(ctx, `SELECT `+instanceColumns+` FROM instance WHERE account = ? AND name > ?`+condition+` ORDER BY name`,
-		[]any{account, p.After}, func(rows Rows) (bool, error) {
+	err := s.read.Each(ctx, `SELECT `+instanceColumns+` FROM instance WHERE account = ? AND name > ?`+condition+` ORDER BY name LIMIT ?`,
+		[]any{account, p.After, limit(p.Limit)}, func(rows Rows) (bool, error) {
 			i, err := scanInstance(rows.Scan)
-			if err != nil {
-				return false, err
-			}
-			if len(f.Tags) == 0 || deploy.MatchesAny(f.Tags, i.Tags) {
-				out = append(out, i)
-			}
-			return p.Limit <= 0 || len(out) < p.Limit, nil
+			out = append(out, i)
+			return true, err
 		})
 	return out, wrap(err, "list instances")
 }
@@ -116,8 +128,13 @@ func (s *Store) ChangeInstances(ctx context.Context, account string, names []str
 	return s.write.Do(ctx, func(t Tx) error {
 		for _, name := range distinct {
 			i, err := readInstance(ctx, t, `WHERE account = ? AND name = ? AND deregistered_at IS NULL`, account, name)
+			old := i
+			old.Tags = maps.Clone(i.Tags)
 			if err == nil {
 				err = change(&i)
+			}
+			if err == nil {
+				err = retag(t, old, i)
 			}
 			if err == nil {
 				_, err = t.Exec(`UPDATE instance SET tags = ? WHERE account = ? AND name = ?`, encodeTags(i.Tags), account, name)

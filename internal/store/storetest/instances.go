@@ -69,6 +69,12 @@ func listInstances(t *testing.T, s store.Store) {
 	for _, n := range []int{3, 4} {
 		must(t, s.DeregisterInstance(ctx, account, fmt.Sprintf("web-%d", n), start))
 	}
+	retag := func(change func(tags map[string]string), names ...string) {
+		must(t, s.ChangeInstances(ctx, account, names, func(i *deploy.Instance) error { change(i.Tags); return nil }))
+	}
+	retag(func(tags map[string]string) { tags["a"], tags["b"] = "twice", "twice" }, "web-5", "web-6")
+	retag(func(tags map[string]string) { tags["color"], tags["gone"] = "red", "soon" }, "web-7", "web-8", "web-9")
+	retag(func(tags map[string]string) { tags["color"] = "blue"; delete(tags, "gone") }, "web-7", "web-8", "web-9")
 	odd := deploy.TagFilter{Key: "parity", Value: "odd", Type: deploy.KeyAndValue}
 	for _, c := range []struct {
 		name   string
@@ -80,6 +86,14 @@ func listInstances(t *testing.T, s store.Store) {
 		{"deregistered", store.InstanceFilter{Registration: "Deregistered"}, "34"},
 		{"a tag", store.InstanceFilter{Tags: []deploy.TagFilter{odd}}, "1579"},
 		{"any of two tags", store.InstanceFilter{Tags: []deploy.TagFilter{odd, {Value: "8", Type: deploy.ValueOnly}}}, "15789"},
+		{"a key", store.InstanceFilter{Tags: []deploy.TagFilter{{Key: "n", Type: deploy.KeyOnly}}}, "01256789"},
+		{"a value", store.InstanceFilter{Tags: []deploy.TagFilter{{Value: "even", Type: deploy.ValueOnly}}}, "0268"},
+		{"a value of two tags", store.InstanceFilter{Tags: []deploy.TagFilter{{Value: "twice", Type: deploy.ValueOnly}}}, "56"},
+		{"another value", store.InstanceFilter{Tags: []deploy.TagFilter{{Key: "parity", Value: "none", Type: deploy.KeyAndValue}}}, ""},
+		{"the value that was", store.InstanceFilter{Tags: []deploy.TagFilter{{Key: "color", Value: "red", Type: deploy.KeyAndValue}}}, ""},
+		{"the value that is", store.InstanceFilter{Tags: []deploy.TagFilter{{Key: "color", Value: "blue", Type: deploy.KeyAndValue}}}, "789"},
+		{"a key that was taken away", store.InstanceFilter{Tags: []deploy.TagFilter{{Key: "gone", Type: deploy.KeyOnly}}}, ""},
+		{"no kind of filter", store.InstanceFilter{Tags: []deploy.TagFilter{{Key: "n", Type: "?"}}}, ""},
 		{"a tag of the deregistered", store.InstanceFilter{Registration: "Deregistered", Tags: []deploy.TagFilter{odd}}, ""},
 	} {
 		for _, size := range []int{0, 1, 3} {

@@ -139,8 +139,8 @@ func (Continue) what()        {}
 func (Stop) what()            {}
 func (Abandon) what()         {}
 
-// targetOf is the target that an event concerns, or empty.
-func targetOf(w What) string {
+// TargetOf is the target that an event concerns, or empty.
+func TargetOf(w What) string {
 	switch e := w.(type) {
 	case TargetDue:
 		return e.Target

@@ -28,7 +28,7 @@ const startBatch = 64
 
 // Needs says what Step will want to see for the event.
 func Needs(d Deployment, w What) Need {
-	n := Need{Target: targetOf(w)}
+	n := Need{Target: TargetOf(w)}
 	if !d.sound() || d.State.Status.Terminal() || d.State.Ending != nil {
 		return n
 	}

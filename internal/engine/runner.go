@@ -302,6 +302,9 @@ func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) (s
 	}
 	if r.Replicas == nil {
 		err = r.Store.Batch(ctx, func(b store.Batch) error {
+			if err := b.Expect(ctx, concern(taken)); err != nil {
+				return err
+			}
 			for i := range taken {
 				if err := one(b, i, now); err != nil {
 					return err
@@ -311,6 +314,9 @@ func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) (s
 		})
 	} else {
 		where, err = r.Replicas.SharedBatch(ctx, r.Replica, now, func(b store.SharedBatch) error {
+			if err := b.Expect(ctx, concern(taken)); err != nil {
+				return err
+			}
 			fences := fences{}
 			for i, q := range taken {
 				holds, err := fences.hold(ctx, b, q.fence)
@@ -330,6 +336,17 @@ func (r *Runner) commit(ctx context.Context, now time.Time, taken []*request) (s
 		return nil, where, fmt.Errorf("commit %d events: %w", len(taken), err)
 	}
 	return steps, where, nil
+}
+
+// concern is what requests are about.
+func concern(requests []*request) []store.TargetKey {
+	out := make([]store.TargetKey, 0, len(requests))
+	for _, q := range requests {
+		if q.spec == nil {
+			out = append(out, store.TargetKey{Deployment: q.id, Target: deploy.TargetOf(q.what)})
+		}
+	}
+	return out
 }
 
 // fences remembers which leases a batch has found to hold.

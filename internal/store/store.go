@@ -239,8 +239,14 @@ type Due struct {
 	At           time.Time
 }
 
+// TargetKey names a target, or a deployment when Target is empty.
+type TargetKey struct{ Deployment, Target string }
+
 // Batch is a write transaction over deployments. It is used by one goroutine and not after its Batch has returned.
 type Batch interface {
+	// Expect says which targets' events will be decided, so that a store that is far away can read them and their deployments together. Those that
+	// are not there are no error yet.
+	Expect(ctx context.Context, all []TargetKey) error
 	// Deployment reads a deployment as the transaction sees it.
 	Deployment(ctx context.Context, id string) (deploy.Deployment, error)
 	// Group reads a group with what deployments wrote, Active included.

@@ -78,6 +78,9 @@ type batch struct {
 	transitions *[]deploy.Transition
 }
 
+// Expect implements store.Batch.
+func (b batch) Expect(context.Context, []store.TargetKey) error { return nil }
+
 // Deployment implements store.Batch.
 func (b batch) Deployment(ctx context.Context, id string) (deploy.Deployment, error) {
 	return b.memory.Deployment(ctx, "", id)

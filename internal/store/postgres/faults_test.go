@@ -82,7 +82,18 @@ func TestConnectionsAreCut(t *testing.T) {
 		defer mu.Unlock()
 		return len(lines)
 	}
-	for range 12 {
+	written := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		ids := map[string]bool{}
+		for _, line := range lines {
+			if f := strings.Fields(line); f[0] == "deployment" {
+				ids[f[1]] = true
+			}
+		}
+		return len(ids)
+	}
+	for cuts := 0; cuts < 12 || written() < 5; cuts++ {
 		before := count()
 		p.SQL(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crossfade'`)
 		for deadline := time.Now().Add(30 * time.Second); count() < before+20; time.Sleep(2 * time.Millisecond) {

@@ -38,7 +38,8 @@ type session struct {
 
 // later is a statement whose rows nobody reads.
 type later struct {
-	none  error // what it is when no row is changed
+	none  error // what it is when fewer rows than least are changed
+	least int64
 	query string
 	args  []any
 }
@@ -154,7 +155,7 @@ func (s *session) arrive(sent []later, results pgx.BatchResults) error {
 		if err != nil {
 			return err
 		}
-		if l.none != nil && tag.RowsAffected() == 0 && s.aborted == nil {
+		if l.none != nil && tag.RowsAffected() < l.least && s.aborted == nil {
 			s.aborted = fmt.Errorf("write what was decided: %w", l.none)
 		}
 	}
@@ -260,8 +261,26 @@ func (s *session) doubt(err error) error {
 
 // Later implements relational.Tx.
 func (s *session) Later(none error, query string, args ...any) {
-	s.later = append(s.later, later{none: none, query: s.say(query), args: values(args)})
+	s.later = append(s.later, later{none: none, least: 1, query: s.say(query), args: values(args)})
 }
+
+// LaterOf implements relational.Tx.
+func (s *session) LaterOf(b relational.Bulk, rows [][]any) {
+	if len(rows) > 0 {
+		s.later = append(s.later, later{none: b.None, least: int64(len(rows)), query: s.say(b.All), args: columns(rows)})
+	}
+}
+
+// EachOf implements relational.Tx.
+func (s *session) EachOf(ctx context.Context, b relational.Bulk, rows [][]any, scan func(relational.Rows) (bool, error)) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return s.Each(ctx, b.All, columns(rows), scan)
+}
+
+// Remote implements relational.Session.
+func (s *session) Remote() bool { return true }
 
 // Exec implements relational.Tx.
 func (s *session) Exec(query string, args ...any) (n int64, err error) {

@@ -119,13 +119,16 @@ func (b *batch) apply(t deploy.Transition) error {
 			b.dirty = append(b.dirty, k)
 		}
 	}
-	b.targets(t)
-	b.effects(t)
-	b.journal(t)
-	if err := b.instances(t); err != nil {
+	if err := b.rows(t); err != nil {
 		return err
 	}
 	if err := b.notices(t); err != nil {
+		return err
+	}
+	if t.Group() == nil {
+		return nil
+	}
+	if err := b.flushRows(); err != nil { // what instances have is held against the revision that the group has until now
 		return err
 	}
 	return changeGroup(b.tx, t.Group())
@@ -140,45 +143,8 @@ func (b *batch) create(d deploy.Deployment) {
 		string(st.Status), st.Version, nanos(st.WakeAt), encode(st), standing(d), spec.Root)
 	b.tx.Later(nil, `INSERT INTO deployment_spec (deployment_id, spec) VALUES (?, ?)`, spec.ID, encode(spec))
 	useRevision(b.tx, spec, spec.CreatedAt)
-	b.known[spec.ID] = &known{d: d, row: st}
+	b.learn(d)
 }
 
 // errGone is what a change of a row gets that is not there, which is a defect.
 var errGone = errors.New("a row that is to be changed was never added")
-
-func (b *batch) targets(t deploy.Transition) {
-	id := t.Deployment().Spec.ID
-	for _, n := range t.NewTargets() {
-		b.tx.Later(nil, `INSERT INTO target (deployment_id, id, lane, rank, turn, status, due_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			id, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), targetDoc(n))
-	}
-	for _, c := range t.Targets() {
-		b.tx.Later(errGone, `UPDATE target SET turn = ?, status = ?, due_at = ?, doc = ? WHERE deployment_id = ? AND id = ?`,
-			c.Turn, string(c.Status), nanos(c.DueAt), targetDoc(c), id, c.ID)
-	}
-	if t.SkipRest() {
-		b.tx.Later(nil, `UPDATE target SET status = 'Skipped', due_at = NULL WHERE deployment_id = ? AND +status IN ('Pending', 'InProgress', 'Ready')`, id)
-	}
-}
-
-func (b *batch) effects(t deploy.Transition) {
-	for _, k := range t.Cleared() {
-		b.tx.Later(nil, `DELETE FROM effect WHERE deployment_id = ? AND target_id = ? AND kind = ?`, k.DeploymentID, k.Target, string(k.Kind))
-	}
-	if t.ClearAll() {
-		b.tx.Later(nil, `DELETE FROM effect WHERE deployment_id = ? AND kind <> ?`, t.Deployment().Spec.ID, string(deploy.EffectTraffic))
-	}
-	for _, e := range t.Effects() {
-		b.tx.Later(nil, `INSERT INTO effect (deployment_id, target_id, kind, doc) VALUES (?, ?, ?, ?)
-			ON CONFLICT (deployment_id, target_id, kind) DO UPDATE SET doc = excluded.doc`,
-			e.Key.DeploymentID, e.Key.Target, string(e.Key.Kind), encode(effectDoc{Command: e.Command, Traffic: e.Traffic, Split: e.Split, Watch: e.Watch, Hold: e.Hold}))
-	}
-}
-
-func (b *batch) journal(t deploy.Transition) {
-	id := t.Deployment().Spec.ID
-	for _, l := range t.Journal() {
-		b.tx.Later(nil, `INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			id, l.Number, nanosOrZero(l.At), l.Target, string(l.Event), l.From, l.To, Raw(l.Text))
-	}
-}

@@ -11,34 +11,52 @@ import (
 // Batch implements store.Deployments.
 func (s *Store) Batch(ctx context.Context, fn func(store.Batch) error) error {
 	err := s.write.Do(ctx, func(t Tx) error {
-		b := &batch{tx: t, known: map[string]*known{}}
+		b := s.newBatch(t)
 		if err := fn(b); err != nil {
 			return err
 		}
-		if err := errors.Join(t.Broken(), b.failed); err != nil {
-			return err // also when fn overlooked it
-		}
-		b.flush()
-		return nil
+		return b.end()
 	})
 	return wrap(err, "write a batch")
 }
 
-// batch is one Batch under way. It remembers the deployments that it has read or written: nobody else can change them meanwhile, and the
-// events of a batch mostly touch the same few. Their state is written once, at the end.
+// batch is one Batch under way. It remembers what it has read or written: nobody else can change it meanwhile, and the events of a batch mostly touch
+// the same few deployments. What changes is written at the end, each row once, or when somebody asks the database for it before.
 type batch struct {
-	tx    Tx
-	known map[string]*known
-	dirty []*known // in the order in which they became so
+	tx         Tx
+	remembered *remembered // of earlier batches; nil: nothing may be
+	known      map[string]*known
+	dirty      []*known // in the order in which they became so
+	pending    pending
 	// failed is why a transition could not be written although it was admitted. It may be half there, so the batch can't be committed.
 	failed error
 }
 
+func (s *Store) newBatch(t Tx) *batch {
+	return &batch{tx: t, remembered: s.remembered, known: map[string]*known{}}
+}
+
+// end writes what is left to be written.
+func (b *batch) end() error {
+	if err := errors.Join(b.tx.Broken(), b.failed); err != nil {
+		return err // also when fn overlooked it
+	}
+	b.flush()
+	if err := b.flushRows(); err != nil {
+		return err
+	}
+	if b.remembered != nil {
+		b.remembered.keep(b.known)
+	}
+	return nil
+}
+
 // known is a deployment as the transaction has it.
 type known struct {
-	d     deploy.Deployment
-	row   deploy.State // what the database has of status and wakeAt
-	dirty bool
+	d       deploy.Deployment
+	row     deploy.State // what the database has of status and wakeAt
+	dirty   bool
+	targets map[string]deploy.Target // those that were read or written
 }
 
 // load finds a deployment. The error is store.ErrNotFound or the database's.
@@ -46,13 +64,59 @@ func (b *batch) load(ctx context.Context, id string) (*known, error) {
 	if k, ok := b.known[id]; ok {
 		return k, nil
 	}
+	if b.remembered != nil {
+		if k := b.remembered.deployment(id); k != nil {
+			b.known[id] = k
+			return k, nil
+		}
+	}
 	d, err := readDeployment(ctx, b.tx, "", id)
 	if err != nil {
 		return nil, err
 	}
-	k := &known{d: d, row: d.State}
-	b.known[id] = k
-	return k, nil
+	return b.learn(d), nil
+}
+
+func (b *batch) learn(d deploy.Deployment) *known {
+	k := &known{d: d, row: d.State, targets: map[string]deploy.Target{}}
+	b.known[d.Spec.ID] = k
+	return k
+}
+
+// Expect implements store.Batch. A database that is not far away is asked when it is needed.
+func (b *batch) Expect(ctx context.Context, all []store.TargetKey) error {
+	if b.remembered != nil {
+		return nil
+	}
+	var deployments, targets [][]any
+	asked := map[store.TargetKey]bool{}
+	for _, k := range all {
+		if d := (store.TargetKey{Deployment: k.Deployment}); !asked[d] {
+			asked[d] = true
+			deployments = append(deployments, []any{k.Deployment})
+		}
+		if !asked[k] {
+			asked[k] = true
+			targets = append(targets, []any{k.Deployment, k.Target})
+		}
+	}
+	err := b.tx.EachOf(ctx, deploymentsOf, deployments, func(rows Rows) (bool, error) {
+		d, err := scanDeployment(rows.Scan)
+		if err == nil {
+			b.learn(d)
+		}
+		return true, err
+	})
+	if err == nil && len(targets) > 0 {
+		err = b.tx.EachOf(ctx, targetsOf, targets, func(rows Rows) (bool, error) {
+			t, err := scanTarget(rows.Scan)
+			if err == nil && b.known[t.DeploymentID] != nil {
+				b.known[t.DeploymentID].targets[t.ID] = t
+			}
+			return true, err
+		})
+	}
+	return wrap(err, "read %d deployments and %d targets", len(deployments), len(targets))
 }
 
 // Deployment implements store.Batch.
@@ -68,7 +132,7 @@ func (b *batch) Deployment(ctx context.Context, id string) (deploy.Deployment, e
 func (b *batch) View(ctx context.Context, d deploy.Deployment, n deploy.Need) (deploy.View, error) {
 	v := deploy.View{Deployment: d}
 	if n.Target != "" {
-		t, err := readTarget(ctx, b.tx, d.Spec.ID, n.Target)
+		t, err := b.target(ctx, d.Spec.ID, n.Target)
 		switch {
 		case err == nil:
 			v.Target = &t
@@ -76,9 +140,30 @@ func (b *batch) View(ctx context.Context, d deploy.Deployment, n deploy.Need) (d
 			return deploy.View{}, wrap(err, "read target %q of deployment %s", n.Target, d.Spec.ID)
 		}
 	}
-	var err error
-	v.Next, err = candidates(ctx, b.tx, d.Spec.ID, n)
+	if n.Limit <= 0 || n.Turn <= 0 {
+		return v, nil
+	}
+	err := b.flushRows()
+	if err == nil {
+		v.Next, err = candidates(ctx, b.tx, d.Spec.ID, n)
+	}
 	return v, wrap(err, "read the next targets of deployment %s", d.Spec.ID)
+}
+
+// target finds a target. The error is store.ErrNotFound or the database's.
+func (b *batch) target(ctx context.Context, deploymentID, id string) (deploy.Target, error) {
+	k, err := b.load(ctx, deploymentID)
+	if err != nil {
+		return deploy.Target{}, err
+	}
+	if t, ok := k.targets[id]; ok {
+		return t, nil
+	}
+	t, err := readTarget(ctx, b.tx, deploymentID, id)
+	if err == nil {
+		k.targets[id] = t
+	}
+	return t, err
 }
 
 // flush writes the deployments whose state has changed. Columns that have not changed are left out, so that their indexes rest.

@@ -18,12 +18,13 @@ func (s *Store) Deployment(ctx context.Context, account, id string) (deploy.Depl
 	return d, wrap(err, "read deployment %s", id)
 }
 
-func readDeployment(ctx context.Context, r Reader, account, id string) (d deploy.Deployment, err error) {
+const deploymentColumns = `s.spec, d.state, d.version`
+
+// scanDeployment reads deploymentColumns.
+func scanDeployment(scan func(...any) error) (d deploy.Deployment, err error) {
 	var spec, state string
 	var version int64
-	err = r.Row(ctx, `SELECT s.spec, d.state, d.version FROM deployment d JOIN deployment_spec s ON s.deployment_id = d.id
-		WHERE d.id = ?1 AND (?2 = '' OR d.account = ?2)`, []any{id, account}, &spec, &state, &version)
-	if err == nil {
+	if err = scan(&spec, &state, &version); err == nil {
 		err = decode(spec, &d.Spec)
 	}
 	if err == nil {
@@ -34,6 +35,19 @@ func readDeployment(ctx context.Context, r Reader, account, id string) (d deploy
 	}
 	d.State.Version = version
 	return d, nil
+}
+
+func readDeployment(ctx context.Context, r Reader, account, id string) (d deploy.Deployment, err error) {
+	return scanDeployment(func(into ...any) error {
+		return r.Row(ctx, `SELECT `+deploymentColumns+` FROM deployment d JOIN deployment_spec s ON s.deployment_id = d.id
+			WHERE d.id = ?1 AND (?2 = '' OR d.account = ?2)`, []any{id, account}, into...)
+	})
+}
+
+// deploymentsOf reads deployments by id.
+var deploymentsOf = Bulk{
+	One: `SELECT ` + deploymentColumns + ` FROM deployment d JOIN deployment_spec s ON s.deployment_id = d.id WHERE d.id = ?`,
+	All: `SELECT ` + deploymentColumns + ` FROM unnest(?::text[]) AS n (id) JOIN deployment d ON d.id = n.id JOIN deployment_spec s ON s.deployment_id = d.id`,
 }
 
 // Deployments implements store.Deployments. Each status asked for is a scan of its own index range, and the ranges are merged, so a page

@@ -32,8 +32,19 @@ type Tx interface {
 	// is an error when it changes no row and none says so. Errors come from Settle, and may come from what is asked next; they are none of the
 	// store's own.
 	Later(none error, query string, args ...any)
+	// LaterOf is Later of a statement for each of the rows, which are of different keys: their order means nothing.
+	LaterOf(b Bulk, rows [][]any)
+	// EachOf is Each of a query for each of the rows, in any order.
+	EachOf(ctx context.Context, b Bulk, rows [][]any, scan func(Rows) (more bool, err error)) error
 	// Broken is the first error that left the transaction in doubt, after which nothing more is executed; nil: there was none.
 	Broken() error
+}
+
+// Bulk is a statement that is said for many rows of arguments. One says it for a single row; All says it for all of them at once, with an array for each
+// column of the rows, in the words of an engine that has arrays.
+type Bulk struct {
+	One, All string
+	None     error // what it is when a row changes nothing; nil: that is fine
 }
 
 // Raw is text with any bytes, zero bytes too, for a column that takes them.
@@ -43,7 +54,16 @@ type Raw string
 type Store struct {
 	read  Reader
 	write *Writer
+	// remembered is what the last batches left, when nobody else writes; nil: others do.
+	remembered *remembered
 }
 
 // New makes a store of the connections that read and of the one that writes.
-func New(read Reader, write *Writer) *Store { return &Store{read: read, write: write} }
+func New(read Reader, write *Writer) *Store {
+	s := &Store{read: read, write: write}
+	if !write.session.Remote() {
+		s.remembered = newRemembered()
+		write.lost = s.remembered.forget
+	}
+	return s
+}

@@ -3,7 +3,6 @@ package relational
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"crossfade/internal/deploy"
@@ -24,17 +23,16 @@ func (s *Store) SharedBatch(ctx context.Context, replica string, now time.Time, 
 			return err
 		}
 		where.Position = where.Before
-		b := &sharedBatch{batch: &batch{tx: t, known: map[string]*known{}}, at: now.UTC()}
+		b := &sharedBatch{batch: s.newBatch(t), at: now.UTC()}
 		if latest := moment(sql.NullInt64{Int64: last}); !now.After(latest) && latest.Sub(now) < clockBack {
 			b.at = latest.Add(1)
 		}
 		if err := fn(b); err != nil {
 			return err
 		}
-		if err := errors.Join(t.Broken(), b.failed); err != nil {
-			return err // also when fn overlooked it
+		if err := b.end(); err != nil {
+			return err
 		}
-		b.flush()
 		if !b.changed {
 			return nil
 		}
@@ -69,6 +67,9 @@ func (b *sharedBatch) Fence(_ context.Context, l store.Lease) error {
 func (b *sharedBatch) Apply(ctx context.Context, t deploy.Transition) error {
 	var cleared []deploy.EffectKey
 	if t.ClearAll() {
+		if err := b.flushRows(); err != nil {
+			return err
+		}
 		err := b.tx.Each(ctx, `SELECT target_id, kind FROM effect WHERE deployment_id = ? AND kind <> ?`, []any{t.Deployment().Spec.ID, string(deploy.EffectTraffic)},
 			func(rows Rows) (bool, error) {
 				k := deploy.EffectKey{DeploymentID: t.Deployment().Spec.ID}

@@ -45,6 +45,12 @@ func readTarget(ctx context.Context, r Reader, deploymentID, id string) (deploy.
 	})
 }
 
+// targetsOf reads targets by deployment and id.
+var targetsOf = Bulk{
+	One: `SELECT ` + targetColumns + ` FROM target WHERE deployment_id = ? AND id = ?`,
+	All: `SELECT ` + targetColumns + ` FROM unnest(?::text[], ?::text[]) AS n (of, target) JOIN target t ON t.deployment_id = n.of AND t.id = n.target`,
+}
+
 // UnfinishedTargets implements store.Store. It looks for the instance in each unfinished deployment: an index of targets by instance would cost
 // a write at every lifecycle event, and a host asks once in a deployment.
 func (s *Store) UnfinishedTargets(ctx context.Context, account, instance string) ([]deploy.Target, error) {

@@ -72,35 +72,85 @@ func (s *Store) InstanceStates(ctx context.Context, groupID string) ([]deploy.In
 	return out, wrap(err, "list the instance states of group %s", groupID)
 }
 
-// instances keeps what a deployment found out about instances of its group. A group that is gone knows nothing.
-func (b *batch) instances(t deploy.Transition) error {
-	changes := t.Instances()
+// revisionsOf and statesOf read what groups should have, and what their instances have.
+var (
+	revisionsOf = Bulk{
+		One: `SELECT id, coalesce(target_revision_key, '') FROM deployment_group WHERE id = ?`,
+		All: `SELECT g.id, coalesce(g.target_revision_key, '') FROM unnest(?::text[]) AS n (id) JOIN deployment_group g ON g.id = n.id`,
+	}
+	statesOf = Bulk{
+		One: `SELECT group_id, instance, doc FROM instance_state WHERE group_id = ? AND instance = ?`,
+		All: `SELECT s.group_id, s.instance, s.doc FROM unnest(?::text[], ?::text[]) AS n (of, name) JOIN instance_state s ON s.group_id = n.of AND s.instance = n.name`,
+	}
+	keepStates = Bulk{
+		One: `INSERT INTO instance_state (group_id, instance, doc) VALUES (?, ?, ?) ON CONFLICT (group_id, instance) DO UPDATE SET doc = excluded.doc`,
+		All: `INSERT INTO instance_state (group_id, instance, doc) SELECT * FROM unnest(?::text[], ?::text[], ?::text[])
+			ON CONFLICT (group_id, instance) DO UPDATE SET doc = excluded.doc`,
+	}
+)
+
+// instances keeps what deployments found out about instances of their groups. A group that is gone knows nothing.
+func (b *batch) instances(changes []deploy.InstanceChange) error {
 	if len(changes) == 0 {
 		return nil
 	}
 	ctx := context.Background()
-	var current []byte
-	err := b.tx.Row(ctx, `SELECT coalesce(target_revision_key, '') FROM deployment_group WHERE id = ?`, []any{changes[0].GroupID}, &current)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
+	type key struct{ group, instance string }
+	was, current := map[key]deploy.InstanceState{}, map[string]string{}
+	var groups, keys [][]any
+	for _, c := range changes {
+		if _, asked := current[c.GroupID]; !asked {
+			current[c.GroupID] = ""
+			groups = append(groups, []any{c.GroupID})
+		}
+		if k := (key{c.GroupID, c.Instance}); !has(was, k) {
+			was[k] = deploy.InstanceState{}
+			keys = append(keys, []any{c.GroupID, c.Instance})
+		}
 	}
+	clear(current)
+	err := b.tx.EachOf(ctx, revisionsOf, groups, func(rows Rows) (bool, error) {
+		var id string
+		var revision []byte
+		err := rows.Scan(&id, &revision)
+		current[id] = string(revision)
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	err = b.tx.EachOf(ctx, statesOf, keys, func(rows Rows) (bool, error) {
+		var k key
+		var doc string
+		var state deploy.InstanceState
+		err := rows.Scan(&k.group, &k.instance, &doc)
+		if err == nil {
+			err = decode(doc, &state)
+		}
+		was[k] = state
+		return true, err
+	})
 	if err != nil {
 		return err
 	}
 	for _, c := range changes {
-		var was deploy.InstanceState
-		var doc string
-		err := b.tx.Row(ctx, `SELECT doc FROM instance_state WHERE group_id = ? AND instance = ?`, []any{c.GroupID, c.Instance}, &doc)
-		if err == nil {
-			err = decode(doc, &was)
-		}
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		b.tx.Later(nil, `INSERT INTO instance_state (group_id, instance, doc) VALUES (?, ?, ?)
-			ON CONFLICT (group_id, instance) DO UPDATE SET doc = excluded.doc`, c.GroupID, c.Instance, encode(c.After(was, string(current))))
+		k := key{c.GroupID, c.Instance}
+		was[k] = c.After(was[k], current[c.GroupID])
 	}
+	var kept [][]any
+	for _, of := range keys {
+		k := key{of[0].(string), of[1].(string)}
+		if _, there := current[k.group]; there {
+			kept = append(kept, []any{k.group, k.instance, encode(was[k])})
+		}
+	}
+	b.tx.LaterOf(keepStates, kept)
 	return nil
+}
+
+func has[K comparable, V any](m map[K]V, k K) bool {
+	_, ok := m[k]
+	return ok
 }
 
 // changeAutoScalingGroups replaces the Auto Scaling groups in a group's settings.

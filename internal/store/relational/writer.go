@@ -31,6 +31,8 @@ type Session interface {
 	Again(err error) bool
 	// Rollback ends the transaction, also a broken one.
 	Rollback()
+	// Remote says that each statement is a journey, and that other processes write too.
+	Remote() bool
 	Close() error
 }
 
@@ -44,6 +46,7 @@ type Writer struct {
 	session Session
 	group   *group // the open transaction, or nil
 	closed  bool
+	lost    func() // is told, under mu, that writes were taken back which had succeeded so far; nil: nobody is
 }
 
 // group is a transaction that writes share.
@@ -148,6 +151,7 @@ func (w *Writer) leave(g *group, err error) {
 		return
 	case first:
 	case err != nil:
+		w.forget()
 		w.session.RollbackTo()
 		w.session.Release()
 	default:
@@ -176,12 +180,19 @@ func (w *Writer) end(g *group, why error) {
 		}
 	}
 	if why != nil {
+		w.forget()
 		if !errors.Is(why, errNothing) {
 			g.err, g.again = why, w.session.Again(why)
 		}
 		w.session.Rollback()
 	}
 	close(g.done)
+}
+
+func (w *Writer) forget() {
+	if w.lost != nil {
+		w.lost()
+	}
 }
 
 // Close waits for the writes under way. It may be called again.

@@ -77,6 +77,23 @@ func (t *tx) Later(none error, query string, args ...any) {
 	}
 }
 
+// LaterOf implements relational.Tx. A statement that is prepared costs no more for one row than for one of many.
+func (t *tx) LaterOf(b relational.Bulk, rows [][]any) {
+	for _, row := range rows {
+		t.Later(b.None, b.One, row...)
+	}
+}
+
+// EachOf implements relational.Tx.
+func (t *tx) EachOf(ctx context.Context, b relational.Bulk, rows [][]any, scan func(relational.Rows) (bool, error)) error {
+	for _, row := range rows {
+		if err := t.Each(ctx, b.One, row, scan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Broken implements relational.Tx.
 func (t *tx) Broken() error { return t.broken }
 

@@ -68,7 +68,7 @@ The configuration is one YAML file (--config or CROSSFADE_CONFIG), over it CROSS
 			if err := announce(c.OutOrStdout(), output, s, cfg, root); err != nil {
 				return errors.Join(err, s.Stop(context.WithoutCancel(c.Context())))
 			}
-			return serveUntilStopped(c.Context(), s, cfg.ShutdownTimeout)
+			return serveUntilStopped(c.Context(), s, cfg.Linger+cfg.ShutdownTimeout)
 		},
 	}
 	f := c.Flags()

@@ -14,6 +14,9 @@ import (
 // maxPollHold leaves agents, which give up after 80 s, time for the answer.
 const maxPollHold = 75 * time.Second
 
+// maxLinger is more than any load balancer waits between its checks.
+const maxLinger = 5 * time.Minute
+
 var (
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 	regionForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -39,6 +42,8 @@ func (c Config) check() *problem {
 		return &problem{"log.format", fmt.Sprintf("%q is not text or json", c.Log.Format)}
 	case c.Agents.PollHold <= 0 || c.Agents.PollHold > maxPollHold:
 		return &problem{"agents.pollHold", fmt.Sprintf("%s is not between 1ms and %s: agents give up after 80s", c.Agents.PollHold, maxPollHold)}
+	case c.Linger < 0 || c.Linger > maxLinger:
+		return &problem{"linger", fmt.Sprintf("%s is not between 0s and %s: a little more than the interval of the load balancer's checks does", c.Linger, maxLinger)}
 	case c.ShutdownTimeout < 0:
 		return &problem{"shutdownTimeout", fmt.Sprintf("%s is negative: write 0s to stop at once", c.ShutdownTimeout)}
 	}

@@ -37,7 +37,9 @@ type Config struct {
 	Fleets            []Fleet       `koanf:"fleets"`
 	Identity          Identity      `koanf:"identity"`
 	Retention         Retention     `koanf:"retention"`
-	ShutdownTimeout   time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take once the server is told to stop
+	// Linger is how long the server goes on as before once it is told to stop, except that /readyz says 503, so that whoever asks it can turn away.
+	Linger          time.Duration `koanf:"linger"`
+	ShutdownTimeout time.Duration `koanf:"shutdownTimeout"` // how long requests under way may take after that
 }
 
 // TLS is how the endpoint speaks HTTPS. Beyond loopback it does unless insecurePlainHttp says otherwise: with the certificate that is given here, else with

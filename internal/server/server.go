@@ -123,12 +123,13 @@ func (s *Server) serve() {
 		})
 	}
 	s.http = &http.Server{
-		Handler: s.edge, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: http.HandlerFunc(s.lastCall), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.log.With("part", "http").Handler(), slog.LevelDebug),
 	}
 	go func() {
 		defer close(s.served)
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.ready.Store(false)
 			s.failed <- fmt.Errorf("serve %s: %w", s.Addr(), err)
 		}
 	}()
@@ -163,15 +164,38 @@ func (s *Server) BalancerAddress(listener string) string {
 // Failed tells when the server can't go on serving.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop ends the server: it is not ready any more, gives up what other servers on the store can go on with, answers held polls, takes no more calls, lets those under way finish until ctx ends, lets
-// the load balancer's requests finish likewise, and closes the store. It may be called twice; each call returns when all has stopped.
+// Stop ends the server: it is not ready any more, goes on as before for the configured time, gives up what other servers on the store can go on with,
+// answers held polls, takes no more calls, lets those under way finish until ctx ends, lets the load balancer's requests finish likewise, and closes
+// the store. It may be called twice; each call returns when all has stopped.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopping.Do(func() { s.stopErr = s.stop(ctx) })
 	return s.stopErr
 }
 
+// linger goes on with everything until whoever asks /readyz has turned away.
+func (s *Server) linger(ctx context.Context) {
+	if s.config.Linger == 0 {
+		return
+	}
+	s.log.Info("not ready any more, and still serving", "for", s.config.Linger)
+	select {
+	case <-ctx.Done():
+	case <-time.After(s.config.Linger):
+	}
+}
+
+// lastCall is the handler of the endpoint. While the server is not ready it has each client connect anew after its call, to another server.
+func (s *Server) lastCall(w http.ResponseWriter, r *http.Request) {
+	if !s.ready.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	s.edge.ServeHTTP(w, r)
+}
+
 func (s *Server) stop(ctx context.Context) error {
-	s.ready.Store(false)
+	if s.ready.Swap(false) {
+		s.linger(ctx)
+	}
 	var errs []error
 	// First of all, so that others go on at once. What only one may do has ended before another one does it.
 	if s.duties != nil {

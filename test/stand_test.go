@@ -111,11 +111,16 @@ loadBalancer:
       deregistrationDelay: 2s
       healthCheck: {path: /healthz, interval: 200ms, timeout: 1s, healthyThreshold: 1, unhealthyThreshold: 2}
 `, api, filepath.Join(s.dir, "data"), bucket, front))
+	s.clients()
+	s.startServer()
+	return s
+}
+
+// clients makes what calls the endpoint.
+func (s *stand) clients() {
 	cred := aws.CredentialsProvider(credentials.NewStaticCredentialsProvider(rootKey, rootSecret, ""))
 	s.deploy = codedeploy.New(codedeploy.Options{Region: region, BaseEndpoint: &s.endpoint, Credentials: cred, RetryMaxAttempts: 8})
 	s.objects = s3.New(s3.Options{Region: region, BaseEndpoint: &s.endpoint, Credentials: cred, UsePathStyle: true})
-	s.startServer()
-	return s
 }
 
 func freeAddress(t *testing.T) string {

@@ -1,0 +1,134 @@
+package test
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
+
+	"crossfade/internal/counterpart"
+)
+
+// held is a revision whose BeforeAllowTraffic takes as long as there is a file "hold" in the host's directory. The events around the traffic write down
+// when they begin and end, so that a second run would show.
+func held(t *testing.T, version string) []byte {
+	t.Helper()
+	const line = "#!/bin/sh\nset -eu\ncd \"$APP_HOME\"\necho \"$DEPLOYMENT_ID $LIFECYCLE_EVENT begins\" >> events\n"
+	const end = "echo \"$DEPLOYMENT_ID $LIFECYCLE_EVENT ends\" >> events\n"
+	spec := "version: 0.0\nos: linux\nhooks:\n"
+	for _, hook := range [][2]string{
+		{"ApplicationStop", "scripts/stop.sh"}, {"AfterInstall", "scripts/install.sh"}, {"ApplicationStart", "scripts/start.sh"},
+		{"ValidateService", "scripts/note.sh"}, {"BeforeAllowTraffic", "scripts/hold.sh"}, {"AfterAllowTraffic", "scripts/note.sh"},
+	} {
+		spec += fmt.Sprintf("  %s:\n    - location: %s\n", hook[0], hook[1])
+	}
+	return bundle(t, version, map[string]string{
+		"appspec.yml": spec, "scripts/note.sh": line + end, "scripts/hold.sh": line + "while test -e hold; do sleep 0.05; done\n" + end,
+	})
+}
+
+// TestRollingUpgrade replaces both servers, one after the other, by a newer program: in the Ready wait, in the middle of rerouting, when one instance of
+// the replacement environment has its traffic and the hook of the other runs, and in the termination wait. The deployment goes on, and nobody loses a
+// request or a call.
+func TestRollingUpgrade(t *testing.T) {
+	t.Parallel()
+	s := newReplicaStand(t, counterpart.Postgres(t), 2)
+	s.shop(nil)
+	visitors, calls := s.visit(), s.call(s.calls(s.endpoint, 1))
+	old := s.program
+	program, version := s.newer()
+
+	green := []string{"green-1", "green-2"}
+	s.touch("hold", green...)
+	id := s.blueGreen(s.upload("v2.zip", held(t, "v2")), func(in *codedeploy.CreateDeploymentInput) {
+		in.DeploymentConfigName = aws.String("CodeDeployDefault.OneAtATime")
+	})
+	before := s.awaitStatus(id, types.DeploymentStatusReady)
+	if said := s.run("version"); strings.Contains(said, version) {
+		t.Fatalf("%s is %s", old, said)
+	}
+	s.program = program
+	s.upgrade("in the Ready wait")
+	after, err := s.info(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after.Status != types.DeploymentStatusReady || !after.CreateTime.Equal(*before.CreateTime) || !after.StartTime.Equal(*before.StartTime) {
+		t.Fatalf("after the upgrade the deployment is %s", after.Status)
+	}
+	if versions, _ := visitors.answers(); versions["v2"] != 0 {
+		t.Errorf("v2 answered before ContinueDeployment: %v", versions)
+	}
+
+	s.goOn(id, types.DeploymentWaitTypeReadyWait)
+	first := s.reroutes(id, green)
+	s.remove("hold", first)
+	second := green[0]
+	if second == first {
+		second = green[1]
+	}
+	if s.reroutes(id, []string{second}) != second {
+		t.Fatal("nobody reroutes")
+	}
+	s.upgrade("in the middle of rerouting")
+	if i, err := s.info(id); err != nil || i.DeploymentOverview.InProgress == 0 || i.Status != types.DeploymentStatusInProgress {
+		t.Fatalf("after the upgrade: %+v %v", i, err)
+	}
+	if versions, _ := visitors.answers(); versions["v1"] == 0 || versions["v2"] == 0 {
+		t.Errorf("in the middle of rerouting answer %v", versions)
+	}
+	s.remove("hold", second)
+
+	s.await(id, "the termination wait runs", func(i *types.DeploymentInfo) bool { return i.InstanceTerminationWaitTimeStarted })
+	s.upgrade("in the termination wait")
+	if i, err := s.info(id); err != nil || !i.InstanceTerminationWaitTimeStarted || i.Status != types.DeploymentStatusInProgress {
+		t.Fatalf("after the upgrade: %+v %v", i, err)
+	}
+	s.goOn(id, types.DeploymentWaitTypeTerminationWait)
+	i := s.awaitStatus(id, types.DeploymentStatusSucceeded)
+	if i.DeploymentOverview.Succeeded != 4 {
+		t.Errorf("the overview says %+v\n%s", i.DeploymentOverview, s.targets(id))
+	}
+	s.until("v2 answers", func() error {
+		if _, last := visitors.answers(); last != "v2" {
+			return fmt.Errorf("%q answers", last)
+		}
+		return nil
+	})
+	var want strings.Builder
+	for _, event := range []string{"ValidateService", "BeforeAllowTraffic", "AfterAllowTraffic"} {
+		fmt.Fprintf(&want, "%s %s begins\n%[1]s %[2]s ends\n", id, event)
+	}
+	for _, host := range green {
+		if lines := s.read(filepath.Join(host, "events")); lines != want.String() {
+			t.Errorf("on %s ran\n%swant\n%s", host, lines, want.String())
+		}
+	}
+	s.lost("through upgrades of the servers", visitors)
+	calls.end(t, "through the front")
+	for _, r := range s.replicas {
+		s.serves(r, version)
+	}
+	if said := s.run("version"); !strings.Contains(said, version) {
+		t.Errorf("%s is %s", program, said)
+	}
+}
+
+// reroutes returns the first of the hosts whose BeforeAllowTraffic runs.
+func (s *stand) reroutes(id string, hosts []string) (host string) {
+	s.t.Helper()
+	s.until("a host reroutes", func() error {
+		for _, host = range hosts {
+			if strings.Contains(s.read(filepath.Join(host, "events")), id+" BeforeAllowTraffic begins\n") {
+				return nil
+			}
+		}
+		return errors.New("none does yet")
+	})
+	return host
+}

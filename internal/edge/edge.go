@@ -192,7 +192,7 @@ func (c *call) json() {
 	// A poll that is held does not hold up a server that stops.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if c.service == auth.ServiceHost {
+	if c.service == auth.ServiceHost || c.operation == auth.FollowTargetGroups {
 		defer context.AfterFunc(e.drained, cancel)()
 	}
 	c.code = string(e.cfg.JSON.Serve(ctx, c.w, route, body).Code)

@@ -135,8 +135,11 @@ func newFixture(t *testing.T) fixture {
 	control := host.Describe(agents{polling: polling})
 	// The same operations under the control plane's name, to see that the scope decides.
 	control.SigningNames, control.TargetPrefixes = []string{"codedeploy"}, []string{"CodeDeploy_20141006"}
+	// And as what proxies ask, which is held too.
+	proxies := wire.Service{Name: "Crossfade", TargetPrefixes: []string{"Crossfade_2026"}, SigningNames: []string{"crossfade"}, Status: control.Status,
+		Operations: []wire.Operation{wire.Op(auth.FollowTargetGroups, agents{polling: polling}.PollHostCommand)}}
 	newID := func() string { return "11111111-2222-4333-8444-555555555555" }
-	h, err := awsjson.New(awsjson.Config{Services: []wire.Service{host.Describe(agents{polling: polling}), control}, Log: logger, NewRequestID: newID})
+	h, err := awsjson.New(awsjson.Config{Services: []wire.Service{host.Describe(agents{polling: polling}), control, proxies}, Log: logger, NewRequestID: newID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,18 +276,28 @@ func (e *entries) all() []audit.Entry {
 // TestDrain holds that a stopping server answers held polls at once and refuses new calls in a way that clients retry.
 func TestDrain(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t)
-	answered := make(chan int, 1)
-	go func() {
-		status, _, _ := f.do(t, ask{"POST", "/", poll, "HOST", "codedeploy-commands", `{"HostIdentifier":"hold"}`})
-		answered <- status
-	}()
-	<-f.polling
-	f.Drain()
-	if status := <-answered; status != 200 {
-		t.Errorf("the held poll got %d", status)
-	}
-	if status, body, _ := f.do(t, ask{"POST", "/", poll, "HOST", "codedeploy-commands", good}); status != 503 || !strings.Contains(body, "ServiceUnavailable") {
-		t.Errorf("a new call got %d %s", status, body)
+	for who, held := range map[string]ask{
+		"an agent": {"POST", "/", poll, "HOST", "codedeploy-commands", `{"HostIdentifier":"hold"}`},
+		"a proxy":  {"POST", "/", "Crossfade_2026.FollowTargetGroups", "ROOT", "crossfade", `{"HostIdentifier":"hold"}`},
+	} {
+		t.Run(who, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			answered := make(chan int, 1)
+			go func() {
+				status, _, _ := f.do(t, held)
+				answered <- status
+			}()
+			<-f.polling
+			f.Drain()
+			if status := <-answered; status != 200 {
+				t.Errorf("the held poll got %d", status)
+			}
+			again := held
+			again.body = good
+			if status, body, _ := f.do(t, again); status != 503 || !strings.Contains(body, "ServiceUnavailable") {
+				t.Errorf("a new call got %d %s", status, body)
+			}
+		})
 	}
 }

@@ -75,7 +75,7 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	}
 	s.said = &dialect{}
 	s.write = relational.NewWriter(&session{dialect: s.said, config: writing(config)})
-	s.Store = relational.New(&pool{dialect: s.said, db: s.db}, s.write)
+	s.Store = relational.New(&pool{dialect: s.said, db: s.db}, s.write, false)
 	return s, nil
 }
 
@@ -109,7 +109,7 @@ func set(config *pgx.ConnConfig, parameters map[string]string) {
 // guesses, which know neither the arguments nor how long a page is, it would read and sort ten thousand targets to find the next one.
 var byIndex = map[string]string{
 	"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-	"max_parallel_workers_per_gather": "0", "jit": "off",
+	"enable_material": "off", "random_page_cost": "0.05", "seq_page_cost": "0.05", "max_parallel_workers_per_gather": "0", "jit": "off",
 }
 
 // leastVersion is the oldest PostgreSQL that the store is held to work on, as server_version_num says it.

@@ -71,6 +71,8 @@ func costly(query, step string) bool {
 		return false // a start reads all, and so does whoever gets a shard, or adds up the logs
 	case strings.Contains(step, "Seq Scan on"):
 		return true
+	case strings.Contains(step, "Join Filter") && strings.Contains(query, "unnest"): // each of the rows that are asked for is held against each that there is
+		return true
 	case strings.Contains(query, "JOIN deployment_group g ON g.application_id = a.id"):
 		return false // the names of one application's groups
 	case strings.Contains(step, "Sort") && !strings.Contains(step, "Sort Key"):

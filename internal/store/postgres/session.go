@@ -279,9 +279,6 @@ func (s *session) EachOf(ctx context.Context, b relational.Bulk, rows [][]any, s
 	return s.Each(ctx, b.All, columns(rows), scan)
 }
 
-// Remote implements relational.Session.
-func (s *session) Remote() bool { return true }
-
 // Exec implements relational.Tx.
 func (s *session) Exec(query string, args ...any) (n int64, err error) {
 	err = s.travel(s.say(query), values(args), func(results pgx.BatchResults) error {

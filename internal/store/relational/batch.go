@@ -11,6 +11,9 @@ import (
 // Batch implements store.Deployments.
 func (s *Store) Batch(ctx context.Context, fn func(store.Batch) error) error {
 	err := s.write.Do(ctx, func(t Tx) error {
+		if !s.alone { // no feed tells what others did
+			s.remembered.forget()
+		}
 		b := s.newBatch(t)
 		if err := fn(b); err != nil {
 			return err
@@ -24,7 +27,7 @@ func (s *Store) Batch(ctx context.Context, fn func(store.Batch) error) error {
 // the same few deployments. What changes is written at the end, each row once, or when somebody asks the database for it before.
 type batch struct {
 	tx         Tx
-	remembered *remembered // of earlier batches; nil: nothing may be
+	remembered *remembered // of earlier batches
 	known      map[string]*known
 	dirty      []*known // in the order in which they became so
 	pending    pending
@@ -33,7 +36,7 @@ type batch struct {
 }
 
 func (s *Store) newBatch(t Tx) *batch {
-	return &batch{tx: t, remembered: s.remembered, known: map[string]*known{}}
+	return &batch{tx: t, remembered: &s.remembered, known: map[string]*known{}}
 }
 
 // end writes what is left to be written.
@@ -45,9 +48,7 @@ func (b *batch) end() error {
 	if err := b.flushRows(); err != nil {
 		return err
 	}
-	if b.remembered != nil {
-		b.remembered.keep(b.known)
-	}
+	b.remembered.keep(b.known)
 	return nil
 }
 
@@ -61,14 +62,8 @@ type known struct {
 
 // load finds a deployment. The error is store.ErrNotFound or the database's.
 func (b *batch) load(ctx context.Context, id string) (*known, error) {
-	if k, ok := b.known[id]; ok {
+	if k := b.recall(id); k != nil {
 		return k, nil
-	}
-	if b.remembered != nil {
-		if k := b.remembered.deployment(id); k != nil {
-			b.known[id] = k
-			return k, nil
-		}
 	}
 	d, err := readDeployment(ctx, b.tx, "", id)
 	if err != nil {
@@ -83,21 +78,30 @@ func (b *batch) learn(d deploy.Deployment) *known {
 	return k
 }
 
-// Expect implements store.Batch. A database that is not far away is asked when it is needed.
-func (b *batch) Expect(ctx context.Context, all []store.TargetKey) error {
-	if b.remembered != nil {
-		return nil
+// recall is a deployment that the batch or an earlier one knows, or nil.
+func (b *batch) recall(id string) *known {
+	k := b.known[id]
+	if k == nil {
+		if k = b.remembered.deployment(id); k != nil {
+			b.known[id] = k
+		}
 	}
+	return k
+}
+
+// Expect implements store.Batch.
+func (b *batch) Expect(ctx context.Context, all []store.TargetKey) error {
 	var deployments, targets [][]any
 	asked := map[store.TargetKey]bool{}
-	for _, k := range all {
-		if d := (store.TargetKey{Deployment: k.Deployment}); !asked[d] {
+	for _, key := range all {
+		k := b.recall(key.Deployment)
+		if d := (store.TargetKey{Deployment: key.Deployment}); k == nil && !asked[d] {
 			asked[d] = true
-			deployments = append(deployments, []any{k.Deployment})
+			deployments = append(deployments, []any{key.Deployment})
 		}
-		if !asked[k] {
-			asked[k] = true
-			targets = append(targets, []any{k.Deployment, k.Target})
+		if !asked[key] && key.Target != "" && (k == nil || !has(k.targets, key.Target)) {
+			asked[key] = true
+			targets = append(targets, []any{key.Deployment, key.Target})
 		}
 	}
 	err := b.tx.EachOf(ctx, deploymentsOf, deployments, func(rows Rows) (bool, error) {
@@ -107,7 +111,7 @@ func (b *batch) Expect(ctx context.Context, all []store.TargetKey) error {
 		}
 		return true, err
 	})
-	if err == nil && len(targets) > 0 {
+	if err == nil {
 		err = b.tx.EachOf(ctx, targetsOf, targets, func(rows Rows) (bool, error) {
 			t, err := scanTarget(rows.Scan)
 			if err == nil && b.known[t.DeploymentID] != nil {

@@ -54,16 +54,16 @@ type Raw string
 type Store struct {
 	read  Reader
 	write *Writer
-	// remembered is what the last batches left, when nobody else writes; nil: others do.
-	remembered *remembered
+	// alone says that nobody else writes to the database as long as this store is open.
+	alone bool
+	// remembered is what the last batches left.
+	remembered remembered
 }
 
-// New makes a store of the connections that read and of the one that writes.
-func New(read Reader, write *Writer) *Store {
-	s := &Store{read: read, write: write}
-	if !write.session.Remote() {
-		s.remembered = newRemembered()
-		write.lost = s.remembered.forget
-	}
+// New makes a store of the connections that read and of the one that writes. alone says that nobody else writes to the database as long as the store is open.
+func New(read Reader, write *Writer, alone bool) *Store {
+	s := &Store{read: read, write: write, alone: alone}
+	s.remembered.forget()
+	write.lost = s.remembered.forget
 	return s
 }

@@ -44,10 +44,10 @@ func groupNameFree(t Tx, applicationID, name string) error {
 // selectGroup reads a whole group with what is filled in on reading; a condition follows.
 const selectGroup = `
 	SELECT g.id, g.account, g.application_id, a.name, g.name, g.settings, g.tags, g.created_at, g.environment,
-	       coalesce(g.target_revision, ''), coalesce(g.last_successful, ''), coalesce(g.last_attempted, ''), coalesce(d.id, '')
+	       coalesce(g.target_revision, ''), coalesce(g.last_successful, ''), coalesce(g.last_attempted, ''),
+	       coalesce((SELECT d.id FROM deployment d WHERE d.group_id = g.id AND d.status IN (` + unfinishedStatuses + `) AND d.standing = 'active'), '')
 	FROM deployment_group g
-	JOIN application a ON a.id = g.application_id
-	LEFT JOIN deployment d ON d.group_id = g.id AND d.status IN (` + unfinishedStatuses + `) AND d.standing = 'active' `
+	JOIN application a ON a.id = g.application_id `
 
 func readGroup(ctx context.Context, r Reader, condition string, args ...any) (deploy.Group, error) {
 	var row groupRow

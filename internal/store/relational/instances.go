@@ -31,6 +31,15 @@ func readInstance(ctx context.Context, r Reader, condition string, args ...any) 
 	})
 }
 
+// readRegistered finds an instance that is registered. Nothing is said of deregistered_at, which would have a database think of the index of hosts.
+func readRegistered(ctx context.Context, r Reader, account, name string) (deploy.Instance, error) {
+	i, err := readInstance(ctx, r, `WHERE account = ? AND name = ?`, account, name)
+	if err == nil && !i.DeregisteredAt.IsZero() {
+		err = store.ErrNotFound
+	}
+	return i, err
+}
+
 // RegisterInstance implements store.Instances.
 func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
 	err := s.write.Do(ctx, func(t Tx) error {
@@ -71,7 +80,7 @@ func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
 // DeregisterInstance implements store.Instances.
 func (s *Store) DeregisterInstance(ctx context.Context, account, name string, at time.Time) error {
 	err := s.write.Do(ctx, func(t Tx) error {
-		i, err := readInstance(ctx, t, `WHERE account = ? AND name = ? AND deregistered_at IS NULL`, account, name)
+		i, err := readRegistered(ctx, t, account, name)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -127,7 +136,7 @@ func (s *Store) ChangeInstances(ctx context.Context, account string, names []str
 	distinct := slices.Compact(slices.Sorted(slices.Values(names)))
 	return s.write.Do(ctx, func(t Tx) error {
 		for _, name := range distinct {
-			i, err := readInstance(ctx, t, `WHERE account = ? AND name = ? AND deregistered_at IS NULL`, account, name)
+			i, err := readRegistered(ctx, t, account, name)
 			old := i
 			old.Tags = maps.Clone(i.Tags)
 			if err == nil {
@@ -155,7 +164,7 @@ func (s *Store) SetInstanceAddress(ctx context.Context, account, name, address s
 	}
 	if err == nil {
 		err = s.write.Do(ctx, func(t Tx) error {
-			return one(t.Exec(`UPDATE instance SET address = ? WHERE account = ? AND name = ? AND deregistered_at IS NULL`, address, account, name))
+			return one(t.Exec(`UPDATE instance SET address = ? WHERE account = ? AND name = ? AND coalesce(deregistered_at, 0) = 0`, address, account, name))
 		})
 	}
 	return wrap(err, "set the address of instance %q", name)

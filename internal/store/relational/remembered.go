@@ -1,18 +1,26 @@
 package relational
 
-// remembered is the unfinished deployments that the last batches left and those of their targets that they read or wrote, for a store that nobody else writes
-// to: an event of a deployment then reads nothing. It is used under the writer's lock, and forgets everything when the database takes anything back.
+// remembered is the unfinished deployments that the last batches left, and those of their targets that they read or wrote: an event of one of them then reads
+// nothing. It is used under the writer's lock, and forgets everything when the database takes anything back, and when another server has changed any
+// deployment, which the feed of changes tells.
 //
 // Deployments and targets are values that nobody changes in place: deploy.Step copies what it changes.
 type remembered struct {
 	deployments map[string]*known
-	targets     int // of all of them
+	targets     int   // of all of them
+	position    int64 // of the feed, where other servers write too
 }
 
 // rememberedMost bounds the targets that are remembered: those of two deployments of ten thousand instances.
 const rememberedMost = 20_000
 
-func newRemembered() *remembered { return &remembered{deployments: map[string]*known{}} }
+// upTo forgets everything unless the feed ends where it did after the last batch.
+func (r *remembered) upTo(position int64) {
+	if r.position != position {
+		r.forget()
+		r.position = position
+	}
+}
 
 // deployment is a deployment for a batch, or nil. The batch has it for itself: until it is kept again it is not here.
 func (r *remembered) deployment(id string) *known {
@@ -31,7 +39,7 @@ func (r *remembered) keep(all map[string]*known) {
 			continue
 		}
 		if r.targets+len(k.targets) > rememberedMost || len(r.deployments) >= rememberedMost {
-			r.forget()
+			r.empty()
 		}
 		r.deployments[id] = k
 		r.targets += len(k.targets)
@@ -45,8 +53,13 @@ func (r *remembered) remove(id string) {
 	}
 }
 
-// forget forgets everything.
-func (r *remembered) forget() {
-	clear(r.deployments)
+func (r *remembered) empty() {
+	r.deployments = map[string]*known{}
 	r.targets = 0
+}
+
+// forget forgets everything, also where the feed was: no position is negative.
+func (r *remembered) forget() {
+	r.empty()
+	r.position = -1
 }

@@ -23,6 +23,7 @@ func (s *Store) SharedBatch(ctx context.Context, replica string, now time.Time, 
 			return err
 		}
 		where.Position = where.Before
+		s.remembered.upTo(where.Before)
 		b := &sharedBatch{batch: s.newBatch(t), at: now.UTC()}
 		if latest := moment(sql.NullInt64{Int64: last}); !now.After(latest) && latest.Sub(now) < clockBack {
 			b.at = latest.Add(1)
@@ -38,6 +39,7 @@ func (s *Store) SharedBatch(ctx context.Context, replica string, now time.Time, 
 		}
 		var err error
 		where.Position, err = enter(ctx, t, replica, now, unixNano(b.at.Add(store.SharedSpan)), &b.doc)
+		s.remembered.position = where.Position
 		return err
 	})
 	return where, wrap(err, "write a batch of replica %s", replica)

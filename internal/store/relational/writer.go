@@ -31,8 +31,6 @@ type Session interface {
 	Again(err error) bool
 	// Rollback ends the transaction, also a broken one.
 	Rollback()
-	// Remote says that each statement is a journey, and that other processes write too.
-	Remote() bool
 	Close() error
 }
 

@@ -78,7 +78,7 @@ func (s *Store) open(ctx context.Context) error {
 	s.readDB.SetMaxOpenConns(readers)
 	s.readDB.SetMaxIdleConns(readers)
 	s.read = newPool(s.readDB)
-	s.Store = relational.New(s.read, s.write)
+	s.Store = relational.New(s.read, s.write, true)
 	return s.readDB.PingContext(ctx)
 }
 

@@ -45,9 +45,6 @@ func (s *session) Settle() error {
 // Again implements relational.Session. What a disk refuses it refuses again.
 func (s *session) Again(error) bool { return false }
 
-// Remote implements relational.Session: the data directory is locked.
-func (s *session) Remote() bool { return false }
-
 // Commit implements relational.Session.
 func (s *session) Commit() error {
 	s.control(`COMMIT`)

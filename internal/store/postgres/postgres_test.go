@@ -45,3 +45,10 @@ func TestDurability(t *testing.T) {
 		})
 	})
 }
+
+// TestTogether has three servers move one deployment.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	at := fresh(t)
+	storetest.RunTogether(t, open(t, at), open(t, at), open(t, at))
+}

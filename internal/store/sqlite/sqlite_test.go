@@ -30,3 +30,10 @@ func TestDurability(t *testing.T) {
 		return func() store.Store { return open(t, dir) }
 	})
 }
+
+// TestTogether has two names of one server move one deployment.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	storetest.RunTogether(t, s, s)
+}

@@ -34,7 +34,7 @@ type replica struct {
 type replicaStand struct {
 	*stand
 	replicas []*replica
-	edge     *edge
+	before   *front.Front
 }
 
 // newReplicaStand starts servers on a database, of which the URL is given, and a proxy.
@@ -46,7 +46,8 @@ func newReplicaStand(t *testing.T, database string, servers int) *replicaStand {
 		s.replicas = append(s.replicas, &replica{name: fmt.Sprintf("replica-%d", i), address: steadyAddress(t)})
 		addresses = append(addresses, s.replicas[i].address)
 	}
-	s.endpoint, s.front = front.New(t, addresses...), "http://"+freeAddress(t)
+	s.before = front.New(t, addresses...)
+	s.endpoint, s.front = s.before.URL, "http://"+freeAddress(t)
 	s.clients()
 	for i, r := range s.replicas {
 		r.deploy = s.calls("http://"+r.address, 1)
@@ -56,8 +57,7 @@ func newReplicaStand(t *testing.T, database string, servers int) *replicaStand {
 		}
 		s.startReplica(r)
 	}
-	s.edge = &edge{name: "edge", url: s.front, admin: freeAddress(t)}
-	s.startProxy(s.edge)
+	s.startProxy(&edge{name: "edge", url: s.front, admin: freeAddress(t)})
 	return s
 }
 
@@ -113,7 +113,13 @@ func (s *replicaStand) startReplica(r *replica) {
 	s.t.Helper()
 	r.process = s.spawn(r.name, s.environment(), "server", "--config", filepath.Join(s.dir, r.name+".yaml"))
 	s.t.Cleanup(r.process.kill) // nobody is there any more for whom to linger
-	s.until(r.name+" is ready", func() error { return front.Ready(s.t.Context(), r.address) })
+	s.until(r.name+" is ready", func() error {
+		err := front.Ready(s.t.Context(), r.address)
+		if err == nil && !s.before.Sends(r.address) {
+			err = errors.New("the front does not know")
+		}
+		return err
+	})
 }
 
 // calls is the control API at an endpoint, which is asked so many times at most.

@@ -80,7 +80,7 @@ func TestNothingIsLost(t *testing.T) {
 // client is the control API through the front, which tries again as the SDKs do.
 func (s *stage) client() *codedeploy.Client {
 	return codedeploy.New(codedeploy.Options{
-		Region: region, BaseEndpoint: &s.front.url, Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, ""),
+		Region: region, BaseEndpoint: &s.front.URL, Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, ""),
 		HTTPClient: &http.Client{Timeout: 15 * time.Second},
 		Retryer: retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = 10, 2*time.Second, unlimited{}
@@ -99,11 +99,11 @@ func (unlimited) AddTokens(uint) error { return nil }
 // makeHosts makes the machines of all groups.
 func (s *stage) makeHosts(l *ledger) {
 	s.t.Helper()
-	by := &operator.Client{Endpoint: s.front.url, Region: region, Credential: root, HTTP: &http.Client{Timeout: 15 * time.Second}, Now: time.Now}
+	by := &operator.Client{Endpoint: s.front.URL, Region: region, Credential: root, HTTP: &http.Client{Timeout: 15 * time.Second}, Now: time.Now}
 	for _, group := range s.groups {
 		for _, colour := range colours {
 			for i := range hostsEach {
-				newHost(s.t, by, s.front.url, l, fmt.Sprintf("%s-%s-%d", group, colour, i), map[string]string{"group": group, "environment": colour})
+				newHost(s.t, by, s.front.URL, l, fmt.Sprintf("%s-%s-%d", group, colour, i), map[string]string{"group": group, "environment": colour})
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func (s *stage) makeCrews(l *ledger, seed uint64) []*crew {
 	if _, err := client.CreateApplication(ctx, &codedeploy.CreateApplicationInput{ApplicationName: aws.String(application)}); err != nil {
 		s.t.Fatal(err)
 	}
-	objects := s3.New(s3.Options{Region: region, BaseEndpoint: &s.front.url, UsePathStyle: true,
+	objects := s3.New(s3.Options{Region: region, BaseEndpoint: &s.front.URL, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(root.AccessKeyID, root.SecretAccessKey, "")})
 	for _, key := range []string{"good.zip", badKey, "stopped.zip"} {
 		if _, err := objects.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: bytes.NewReader([]byte(key))}); err != nil {

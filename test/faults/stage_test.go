@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"crossfade/internal/counterpart"
+	"crossfade/test/internal/front"
 )
 
 const proxyCount = 2
@@ -29,7 +30,7 @@ type stage struct {
 	dir       string
 	database  *counterpart.PostgreSQL
 	replicas  []*replica
-	front     *front
+	front     *front.Front
 	groups    []string
 	listeners []string // URLs
 	visitors  visitors
@@ -46,7 +47,11 @@ func newStage(t *testing.T) *stage {
 	for i := range replicaCount {
 		s.addReplica(fmt.Sprintf("replica-%d", i), url)
 	}
-	s.front = newFront(t, s.replicas)
+	var addresses []string
+	for _, r := range s.replicas {
+		addresses = append(addresses, r.address)
+	}
+	s.front = front.New(t, addresses...)
 	s.addProxies()
 	return s
 }
@@ -78,7 +83,7 @@ func (s *stage) addReplica(name, database string) {
 	if err := r.start(0); err != nil {
 		s.t.Fatal(err)
 	}
-	s.until(name+" is ready", func() error { return r.ready(s.t.Context()) })
+	s.until(name+" is ready", func() error { return front.Ready(s.t.Context(), r.address) })
 	s.replicas = append(s.replicas, r)
 }
 
@@ -104,7 +109,7 @@ func (s *stage) addProxies() {
 	}
 	for i := range proxyCount {
 		name, admin := fmt.Sprintf("edge-%d", i), freeAddress(s.t)
-		args := []string{"proxy", "--name", name, "--dir", filepath.Join(s.dir, name), "--endpoint", s.front.url, "--admin", admin}
+		args := []string{"proxy", "--name", name, "--dir", filepath.Join(s.dir, name), "--endpoint", s.front.URL, "--admin", admin}
 		for _, g := range s.groups {
 			address := freeAddress(s.t)
 			args = append(args, "--listen", g+"="+address)

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,20 +29,24 @@ const (
 	answerTimeout = 40 * time.Second // longer than polls are held
 )
 
-type front struct {
+// Front stands before servers.
+type Front struct {
+	URL string
+
 	addresses []string
 	good      []atomic.Bool
 	turn      atomic.Uint64
 }
 
-// New stands before the servers that listen at the addresses, host:port, or will, and returns its URL.
-func New(t testing.TB, addresses ...string) string {
+// New stands before the servers that listen at the addresses, host:port, or will.
+func New(t testing.TB, addresses ...string) *Front {
 	t.Helper()
-	f := &front{addresses: addresses, good: make([]atomic.Bool, len(addresses))}
+	f := &Front{addresses: addresses, good: make([]atomic.Bool, len(addresses))}
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.URL = "http://" + l.Addr().String()
 	to := &url.URL{Scheme: "http", Host: "servers"}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy, transport.DialContext, transport.ResponseHeaderTimeout = nil, f.dial, answerTimeout
@@ -71,11 +76,14 @@ func New(t testing.TB, addresses ...string) string {
 		}
 		running.Wait()
 	})
-	return "http://" + l.Addr().String()
+	return f
 }
 
+// Sends reports whether calls are sent to the server at an address: it was ready when it was asked last.
+func (f *Front) Sends(address string) bool { return f.good[slices.Index(f.addresses, address)].Load() }
+
 // look asks a server again and again whether it is ready.
-func (f *front) look(ctx context.Context, i int) {
+func (f *Front) look(ctx context.Context, i int) {
 	for ctx.Err() == nil {
 		f.good[i].Store(Ready(ctx, f.addresses[i]) == nil)
 		select {
@@ -86,7 +94,7 @@ func (f *front) look(ctx context.Context, i int) {
 }
 
 // dial connects to a server that is ready, to another one when that fails.
-func (f *front) dial(ctx context.Context, network, _ string) (net.Conn, error) {
+func (f *Front) dial(ctx context.Context, network, _ string) (net.Conn, error) {
 	start := int(f.turn.Add(1) % uint64(len(f.addresses)))
 	err := errors.New("no server is ready")
 	for i := range f.addresses {

@@ -37,8 +37,8 @@ type replicaStand struct {
 	before   *front.Front
 }
 
-// newReplicaStand starts servers on a database, of which the URL is given, and a proxy.
-func newReplicaStand(t *testing.T, database string, servers int) *replicaStand {
+// newReplicaStand starts servers on a database, of which the URL is given, and a proxy. The settings are lines of the servers' configuration.
+func newReplicaStand(t *testing.T, database string, servers int, settings string) *replicaStand {
 	t.Helper()
 	s := &replicaStand{stand: &stand{t: t, dir: t.TempDir(), program: buildBinary(t)}}
 	var addresses []string
@@ -51,7 +51,7 @@ func newReplicaStand(t *testing.T, database string, servers int) *replicaStand {
 	s.clients()
 	for i, r := range s.replicas {
 		r.deploy = s.calls("http://"+r.address, 1)
-		s.configure(r, database)
+		s.configure(r, database, settings)
 		if i > 0 {
 			s.copyKey(r)
 		}
@@ -75,9 +75,9 @@ func steadyAddress(t *testing.T) string {
 }
 
 // configure writes a server's configuration. It lingers for longer than the front takes to notice.
-func (s *replicaStand) configure(r *replica, database string) {
+func (s *replicaStand) configure(r *replica, database, settings string) {
 	s.t.Helper()
-	s.write(r.name+".yaml", fmt.Sprintf(`listen: %s
+	s.write(r.name+".yaml", settings+fmt.Sprintf(`listen: %s
 data: %s
 store: %q
 endpoint: %s

@@ -37,7 +37,7 @@ func held(t *testing.T, version string) []byte {
 // request or a call.
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
-	s := newReplicaStand(t, counterpart.Postgres(t), 2)
+	s := newReplicaStand(t, counterpart.Postgres(t), 2, "")
 	s.shop(nil)
 	visitors, calls := s.visit(), s.call(s.calls(s.endpoint, 1))
 	old := s.program
@@ -100,15 +100,7 @@ func TestRollingUpgrade(t *testing.T) {
 		}
 		return nil
 	})
-	var want strings.Builder
-	for _, event := range []string{"ValidateService", "BeforeAllowTraffic", "AfterAllowTraffic"} {
-		fmt.Fprintf(&want, "%s %s begins\n%[1]s %[2]s ends\n", id, event)
-	}
-	for _, host := range green {
-		if lines := s.read(filepath.Join(host, "events")); lines != want.String() {
-			t.Errorf("on %s ran\n%swant\n%s", host, lines, want.String())
-		}
-	}
+	s.ranOnce(id, green)
 	s.lost("through upgrades of the servers", visitors)
 	calls.end(t, "through the front")
 	for _, r := range s.replicas {
@@ -131,4 +123,18 @@ func (s *stand) reroutes(id string, hosts []string) (host string) {
 		return errors.New("none does yet")
 	})
 	return host
+}
+
+// ranOnce holds that the hooks that a held revision writes down ran on each host, and none of them twice.
+func (s *stand) ranOnce(id string, hosts []string) {
+	s.t.Helper()
+	var want strings.Builder
+	for _, event := range []string{"ValidateService", "BeforeAllowTraffic", "AfterAllowTraffic"} {
+		fmt.Fprintf(&want, "%s %s begins\n%[1]s %[2]s ends\n", id, event)
+	}
+	for _, host := range hosts {
+		if lines := s.read(filepath.Join(host, "events")); lines != want.String() {
+			s.t.Errorf("on %s ran\n%swant\n%s", host, lines, want.String())
+		}
+	}
 }

@@ -119,17 +119,14 @@ func (b *batch) apply(t deploy.Transition) error {
 			b.dirty = append(b.dirty, k)
 		}
 	}
-	if err := b.rows(t); err != nil {
-		return err
-	}
+	b.rows(t)
 	if err := b.notices(t); err != nil {
 		return err
 	}
-	if t.Group() == nil {
-		return nil
-	}
-	if err := b.flushRows(); err != nil { // what instances have is held against the revision that the group has until now
-		return err
+	if g := t.Group(); g != nil && g.TargetRevision != nil {
+		if err := b.flushStates(); err != nil { // what instances have is held against the revision that the group has until now
+			return err
+		}
 	}
 	return changeGroup(b.tx, t.Group())
 }
@@ -143,7 +140,7 @@ func (b *batch) create(d deploy.Deployment) {
 		string(st.Status), st.Version, nanos(st.WakeAt), encode(st), standing(d), spec.Root)
 	b.tx.Later(nil, `INSERT INTO deployment_spec (deployment_id, spec) VALUES (?, ?)`, spec.ID, encode(spec))
 	useRevision(b.tx, spec, spec.CreatedAt)
-	b.learn(d)
+	b.learn(d).complete = true
 }
 
 // errGone is what a change of a row gets that is not there, which is a defect.

@@ -1,8 +1,11 @@
 package relational
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
@@ -58,6 +61,20 @@ type known struct {
 	row     deploy.State // what the database has of status and wakeAt
 	dirty   bool
 	targets map[string]deploy.Target // those that were read or written
+	// complete says that there are no other targets: the deployment has been known since it was made.
+	complete bool
+	changed  []string // targets that the database may not have as they are, since the batch began
+}
+
+func (k *known) change(t deploy.Target) {
+	k.targets[t.ID] = t
+	k.changed = append(k.changed, t.ID)
+}
+
+// forgetTargets forgets what was known of the targets, because a statement has changed them.
+func (k *known) forgetTargets() {
+	clear(k.targets)
+	k.complete, k.changed = false, nil
 }
 
 // load finds a deployment. The error is store.ErrNotFound or the database's.
@@ -144,14 +161,51 @@ func (b *batch) View(ctx context.Context, d deploy.Deployment, n deploy.Need) (d
 			return deploy.View{}, wrap(err, "read target %q of deployment %s", n.Target, d.Spec.ID)
 		}
 	}
-	if n.Limit <= 0 || n.Turn <= 0 {
-		return v, nil
-	}
-	err := b.flushRows()
-	if err == nil {
-		v.Next, err = candidates(ctx, b.tx, d.Spec.ID, n)
+	var err error
+	if n.Limit > 0 && n.Turn > 0 {
+		v.Next, err = b.next(ctx, d.Spec.ID, n)
 	}
 	return v, wrap(err, "read the next targets of deployment %s", d.Spec.ID)
+}
+
+// scannedMost bounds the targets that are looked through in memory for the next ones.
+const scannedMost = 100
+
+// next are the next targets that deploy.Need asks for: those that the database names, unless they have changed in this batch, and those that have.
+func (b *batch) next(ctx context.Context, id string, n deploy.Need) (out []deploy.Target, err error) {
+	k, err := b.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(k.changed) > scannedMost {
+		if err := b.flushRows(); err != nil {
+			return nil, err
+		}
+		k.changed = nil
+	}
+	changed := map[string]bool{}
+	for _, id := range k.changed {
+		changed[id] = true
+	}
+	ours := slices.Collect(maps.Keys(changed))
+	if k.complete && len(k.targets) <= scannedMost {
+		ours = slices.Collect(maps.Keys(k.targets))
+	} else {
+		m := n
+		m.Limit += len(ours)
+		if out, err = candidates(ctx, b.tx, id, m); err != nil {
+			return nil, err
+		}
+		out = slices.DeleteFunc(out, func(t deploy.Target) bool { return changed[t.ID] })
+	}
+	for _, id := range ours {
+		t := k.targets[id]
+		if t.Lane == n.Lane && t.Turn < n.Turn && (t.Status == deploy.TargetPending || t.Status == deploy.TargetReady) {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b deploy.Target) int { return cmp.Or(cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID)) })
+	return out[:min(len(out), n.Limit)], nil
 }
 
 // target finds a target. The error is store.ErrNotFound or the database's.
@@ -170,21 +224,48 @@ func (b *batch) target(ctx context.Context, deploymentID, id string) (deploy.Tar
 	return t, err
 }
 
-// flush writes the deployments whose state has changed. Columns that have not changed are left out, so that their indexes rest.
+// The statements of deployments. Columns that have not changed are left out, so that their indexes rest.
+var (
+	changeStatus = Bulk{
+		One: `UPDATE deployment SET state = ?, version = ?, wake_at = ?, status = ?, standing = ? WHERE id = ?`,
+		All: `UPDATE deployment SET state = n.state, version = n.version, wake_at = n.wake_at, status = n.status, standing = n.standing
+			FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::text[], ?::text[], ?::text[]) AS n (state, version, wake_at, status, standing, this) WHERE deployment.id = n.this`,
+		None: errGone,
+	}
+	changeWaking = Bulk{
+		One: `UPDATE deployment SET state = ?, version = ?, wake_at = ? WHERE id = ?`,
+		All: `UPDATE deployment SET state = n.state, version = n.version, wake_at = n.wake_at
+			FROM unnest(?::text[], ?::bigint[], ?::bigint[], ?::text[]) AS n (state, version, wake_at, this) WHERE deployment.id = n.this`,
+		None: errGone,
+	}
+	changeState = Bulk{
+		One:  `UPDATE deployment SET state = ?, version = ? WHERE id = ?`,
+		All:  `UPDATE deployment SET state = n.state, version = n.version FROM unnest(?::text[], ?::bigint[], ?::text[]) AS n (state, version, this) WHERE deployment.id = n.this`,
+		None: errGone,
+	}
+)
+
+// flush writes the deployments whose state has changed.
 func (b *batch) flush() {
+	var statuses, wakings, states [][]any
 	for _, k := range b.dirty {
 		id, st := k.d.Spec.ID, k.d.State
 		state := encode(st)
 		switch {
 		case st.Status != k.row.Status || st.Waiting != k.row.Waiting:
-			b.tx.Later(errGone, `UPDATE deployment SET state = ?, version = ?, wake_at = ?, status = ?, standing = ? WHERE id = ?`,
-				state, st.Version, nanos(st.WakeAt), string(st.Status), standing(k.d), id)
+			statuses = append(statuses, []any{state, st.Version, nanos(st.WakeAt), string(st.Status), standing(k.d), id})
 		case !st.WakeAt.Equal(k.row.WakeAt):
-			b.tx.Later(errGone, `UPDATE deployment SET state = ?, version = ?, wake_at = ? WHERE id = ?`, state, st.Version, nanos(st.WakeAt), id)
+			wakings = append(wakings, []any{state, st.Version, nanos(st.WakeAt), id})
 		default:
-			b.tx.Later(errGone, `UPDATE deployment SET state = ?, version = ? WHERE id = ?`, state, st.Version, id)
+			states = append(states, []any{state, st.Version, id})
 		}
 		k.row, k.dirty = st, false
 	}
 	b.dirty = b.dirty[:0]
+	for _, of := range []struct {
+		what Bulk
+		rows [][]any
+	}{{changeStatus, statuses}, {changeWaking, wakings}, {changeState, states}} {
+		b.tx.LaterOf(of.what, of.rows)
+	}
 }

@@ -14,7 +14,7 @@ import (
 func (b *batch) notices(t deploy.Transition) error {
 	for _, n := range t.Notices() {
 		if len(n.Triggers) == 0 { // nobody asks for the number
-			b.tx.Later(nil, `INSERT INTO notice (account, deployment_id, at, doc) VALUES (?, ?, ?, ?)`, n.Account, n.DeploymentID, nanosOrZero(n.At), encode(n))
+			b.pending.notices = append(b.pending.notices, []any{n.Account, n.DeploymentID, nanosOrZero(n.At), encode(n)})
 			continue
 		}
 		var id int64

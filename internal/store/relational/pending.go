@@ -13,6 +13,7 @@ type pending struct {
 	targets last[store.TargetKey, deploy.Target]
 	effects last[deploy.EffectKey, *deploy.Effect] // nil: there is none any more
 	journal [][]any
+	notices [][]any // that nobody is told of
 	states  []deploy.InstanceChange
 }
 
@@ -32,36 +33,44 @@ func (l *last[K, V]) put(k K, v V) {
 	l.values[k] = v
 }
 
-func (l *last[K, V]) clear() {
-	clear(l.values)
-	l.order = l.order[:0]
+// remove takes the values out whose keys are said to go, and returns them in order.
+func (l *last[K, V]) remove(goes func(K) bool) (out []V) {
+	kept := l.order[:0]
+	for _, k := range l.order {
+		if !goes(k) {
+			kept = append(kept, k)
+			continue
+		}
+		out = append(out, l.values[k])
+		delete(l.values, k)
+	}
+	l.order = kept
+	return out
 }
 
 // rows takes a transition's rows.
-func (b *batch) rows(t deploy.Transition) error {
+func (b *batch) rows(t deploy.Transition) {
 	id, p := t.Deployment().Spec.ID, &b.pending
 	k := b.known[id]
 	for _, n := range t.NewTargets() {
 		p.added = append(p.added, n)
-		k.targets[n.ID] = n
+		k.change(n)
 	}
 	for _, c := range t.Targets() {
 		p.targets.put(store.TargetKey{Deployment: id, Target: c.ID}, c)
-		k.targets[c.ID] = c
+		k.change(c)
+	}
+	if t.SkipRest() {
+		b.addTargets()
+		b.changeTargets(p.targets.remove(func(k store.TargetKey) bool { return k.Deployment == id }))
+		b.tx.Later(nil, `UPDATE target SET status = 'Skipped', due_at = NULL WHERE deployment_id = ? AND +status IN ('Pending', 'InProgress', 'Ready')`, id)
+		k.forgetTargets()
 	}
 	for _, key := range t.Cleared() {
 		p.effects.put(key, nil)
 	}
-	if t.SkipRest() || t.ClearAll() {
-		if err := b.flushRows(); err != nil {
-			return err
-		}
-	}
-	if t.SkipRest() {
-		b.tx.Later(nil, `UPDATE target SET status = 'Skipped', due_at = NULL WHERE deployment_id = ? AND +status IN ('Pending', 'InProgress', 'Ready')`, id)
-		clear(k.targets)
-	}
 	if t.ClearAll() {
+		p.effects.remove(func(k deploy.EffectKey) bool { return k.DeploymentID == id && k.Kind != deploy.EffectTraffic })
 		b.tx.Later(nil, `DELETE FROM effect WHERE deployment_id = ? AND kind <> ?`, id, string(deploy.EffectTraffic))
 	}
 	for _, e := range t.Effects() {
@@ -71,7 +80,6 @@ func (b *batch) rows(t deploy.Transition) error {
 		p.journal = append(p.journal, []any{id, l.Number, nanosOrZero(l.At), l.Target, string(l.Event), l.From, l.To, Raw(l.Text)})
 	}
 	p.states = append(p.states, t.Instances()...)
-	return nil
 }
 
 // The statements of rows, in the order in which they are said.
@@ -99,6 +107,10 @@ var (
 		All: `INSERT INTO effect (deployment_id, target_id, kind, doc) SELECT * FROM unnest(?::text[], ?::text[], ?::text[], ?::text[])
 			ON CONFLICT (deployment_id, target_id, kind) DO UPDATE SET doc = excluded.doc`,
 	}
+	addNotices = Bulk{
+		One: `INSERT INTO notice (account, deployment_id, at, doc) VALUES (?, ?, ?, ?)`,
+		All: `INSERT INTO notice (account, deployment_id, at, doc) SELECT * FROM unnest(?::text[], ?::text[], ?::bigint[], ?::text[])`,
+	}
 	addLines = Bulk{
 		One: `INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		All: `INSERT INTO journal (deployment_id, number, at, target_id, event, from_status, to_status, text)
@@ -109,17 +121,8 @@ var (
 // flushRows tells the database all that is pending.
 func (b *batch) flushRows() error {
 	p := &b.pending
-	b.say(addTargets, len(p.added), func(i int) []any {
-		n := p.added[i]
-		return []any{n.DeploymentID, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), targetDoc(n)}
-	})
-	p.added = nil
-	b.say(changeTargets, len(p.targets.order), func(i int) []any {
-		k := p.targets.order[i]
-		c := p.targets.values[k]
-		return []any{c.Turn, string(c.Status), nanos(c.DueAt), targetDoc(c), k.Deployment, k.Target}
-	})
-	p.targets.clear()
+	b.addTargets()
+	b.changeTargets(p.targets.remove(func(store.TargetKey) bool { return true }))
 	var kept, gone []deploy.EffectKey
 	for _, k := range p.effects.order {
 		if p.effects.values[k] == nil {
@@ -134,11 +137,33 @@ func (b *batch) flushRows() error {
 		doc := encode(effectDoc{Command: e.Command, Traffic: e.Traffic, Split: e.Split, Watch: e.Watch, Hold: e.Hold})
 		return []any{e.Key.DeploymentID, e.Key.Target, string(e.Key.Kind), doc}
 	})
-	p.effects.clear()
+	p.effects = last[deploy.EffectKey, *deploy.Effect]{}
 	b.say(addLines, len(p.journal), func(i int) []any { return p.journal[i] })
-	p.journal = nil
-	states := p.states
-	p.states = nil
+	b.say(addNotices, len(p.notices), func(i int) []any { return p.notices[i] })
+	p.journal, p.notices = nil, nil
+	return b.flushStates()
+}
+
+func (b *batch) addTargets() {
+	added := b.pending.added
+	b.pending.added = nil
+	b.say(addTargets, len(added), func(i int) []any {
+		n := added[i]
+		return []any{n.DeploymentID, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), targetDoc(n)}
+	})
+}
+
+// changeTargets writes targets that are there, or pending no more as new ones.
+func (b *batch) changeTargets(changed []deploy.Target) {
+	b.say(changeTargets, len(changed), func(i int) []any {
+		c := changed[i]
+		return []any{c.Turn, string(c.Status), nanos(c.DueAt), targetDoc(c), c.DeploymentID, c.ID}
+	})
+}
+
+func (b *batch) flushStates() error {
+	states := b.pending.states
+	b.pending.states = nil
 	return b.instances(states)
 }
 

@@ -41,6 +41,7 @@ func (r *remembered) keep(all map[string]*known) {
 		if r.targets+len(k.targets) > rememberedMost || len(r.deployments) >= rememberedMost {
 			r.empty()
 		}
+		k.changed = nil
 		r.deployments[id] = k
 		r.targets += len(k.targets)
 	}

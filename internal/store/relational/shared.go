@@ -69,8 +69,10 @@ func (b *sharedBatch) Fence(_ context.Context, l store.Lease) error {
 func (b *sharedBatch) Apply(ctx context.Context, t deploy.Transition) error {
 	var cleared []deploy.EffectKey
 	if t.ClearAll() {
-		if err := b.flushRows(); err != nil {
-			return err
+		for _, k := range b.pending.effects.order {
+			if k.DeploymentID == t.Deployment().Spec.ID && k.Kind != deploy.EffectTraffic {
+				cleared = append(cleared, k)
+			}
 		}
 		err := b.tx.Each(ctx, `SELECT target_id, kind FROM effect WHERE deployment_id = ? AND kind <> ?`, []any{t.Deployment().Spec.ID, string(deploy.EffectTraffic)},
 			func(rows Rows) (bool, error) {

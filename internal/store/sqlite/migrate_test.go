@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"crossfade/internal/deploy"
 	"crossfade/internal/store"
 
 	"github.com/pressly/goose/v3"
@@ -46,6 +47,10 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			if _, err := db.ExecContext(t.Context(), `INSERT INTO application (id, account, name, platform, tags, created_at) VALUES ('a', '1', 'shop', 'Server', '{}', 1)`); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := db.ExecContext(t.Context(), `INSERT INTO instance (account, name, arn, iam_user_arn, iam_session_arn, host, tags, registered_at, deregistered_at, address)
+				VALUES ('1', 'web-1', 'a', 'u', '', 'u', '{"Name":"web \u003cone\u003e","zone":"a"}', 1, NULL, ''), ('1', 'web-2', 'a', 'v', '', 'v', '{}', 1, 2, '')`); err != nil {
+				t.Fatal(err)
+			}
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -60,6 +65,12 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			}()
 			if _, err := s.Application(t.Context(), "1", "shop"); err != nil {
 				t.Errorf("what was there before: %v", err)
+			}
+			for _, f := range []deploy.TagFilter{{Key: "Name", Value: "web <one>", Type: deploy.KeyAndValue}, {Key: "zone", Type: deploy.KeyOnly}, {Value: "a", Type: deploy.ValueOnly}} {
+				found, err := s.Instances(t.Context(), "1", store.InstanceFilter{Tags: []deploy.TagFilter{f}}, store.Page{})
+				if err != nil || len(found) != 1 || found[0].Name != "web-1" {
+					t.Errorf("found by %+v: %+v, %v", f, found, err)
+				}
 			}
 			if err := s.PutGitHubToken(t.Context(), store.GitHubToken{Account: "1", Name: "shop"}, 1); err != nil {
 				t.Errorf("what came later: %v", err)

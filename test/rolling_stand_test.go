@@ -112,7 +112,7 @@ func (s *replicaStand) copyKey(r *replica) {
 func (s *replicaStand) startReplica(r *replica) {
 	s.t.Helper()
 	r.process = s.spawn(r.name, s.environment(), "server", "--config", filepath.Join(s.dir, r.name+".yaml"))
-	s.t.Cleanup(r.process.kill) // nobody is there any more for whom to linger
+	s.t.Cleanup(r.kill) // nobody is there any more for whom to linger
 	s.until(r.name+" is ready", func() error {
 		err := front.Ready(s.t.Context(), r.address)
 		if err == nil && !s.before.Sends(r.address) {

@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"crossfade/internal/counterpart"
 	"crossfade/internal/deploy"
 	"crossfade/internal/retention"
 	"crossfade/internal/store"
+	"crossfade/internal/store/postgres"
 	"crossfade/internal/store/sqlite"
 )
 
@@ -19,7 +21,7 @@ const account = "111122223333"
 // world is a real store with one group, whose deployments end at once because there are no instances to deploy to, or run for ever.
 type world struct {
 	t     testing.TB
-	s     *sqlite.Store
+	s     database
 	group deploy.Group
 	n     int
 	// The bundles that were removed, and what came of a pause.
@@ -29,12 +31,42 @@ type world struct {
 	told    map[string]int64
 }
 
-func newWorld(t testing.TB) *world {
+// database is what a server has.
+type database interface {
+	store.Store
+	store.EventLogs
+	store.Retention
+}
+
+// onEveryStore runs a test on each kind of store; where there is no PostgreSQL that half of it is skipped, and says so.
+func onEveryStore(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		s, err := sqlite.Open(t.Context(), t.TempDir(), log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, newWorld(t, s))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		url := counterpart.PostgresLike(t, "schema", func(url string) {
+			if _, _, err := postgres.Migrate(t.Context(), url, log); err != nil {
+				t.Fatal(err)
+			}
+		})
+		s, err := postgres.Open(t.Context(), url, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, newWorld(t, s))
+	})
+}
+
+func newWorld(t testing.TB, s database) *world {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

@@ -23,7 +23,7 @@ func (r *registry) of(ctx context.Context, account string) (*known, error) {
 	if k := r.accounts[account]; k != nil {
 		return k, nil
 	}
-	all, err := r.Store.Instances(ctx, account, store.InstanceFilter{Registration: registeredOnly}, store.Page{})
+	all, err := r.Instances(ctx, account, store.InstanceFilter{Registration: registeredOnly}, store.Page{})
 	if err != nil {
 		return nil, fmt.Errorf("list the registered instances of account %s: %w", account, err)
 	}

@@ -251,11 +251,11 @@ func (s *stand) newer() (program, version string) {
 	return program, version
 }
 
-// serves holds that a server is of a version.
-func (s *stand) serves(r *replica, version string) {
+// serves holds that what serves at a URL is of a version.
+func (s *stand) serves(who, url, version string) {
 	s.t.Helper()
-	status, said, err := get("http://" + r.address + "/metrics")
+	status, said, err := get(url + "/metrics")
 	if err != nil || status != http.StatusOK || !strings.Contains(said, fmt.Sprintf("crossfade_build_info{version=%q} 1", version)) {
-		s.t.Errorf("%s is not %s (%d, %v)", r.name, version, status, err)
+		s.t.Errorf("%s is not %s (%d, %v)", who, version, status, err)
 	}
 }

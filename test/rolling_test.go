@@ -32,37 +32,61 @@ func held(t *testing.T, version string) []byte {
 	})
 }
 
-// TestRollingUpgrade replaces both servers, one after the other, by a newer program: in the Ready wait, in the middle of rerouting, when one instance of
-// the replacement environment has its traffic and the hook of the other runs, and in the termination wait. The deployment goes on, and nobody loses a
-// request or a call.
+// TestRollingUpgrade replaces both servers, one after the other, by a newer program, and holds that nobody loses a request through the load balancer or a
+// call: through what stands before the servers, and directly at the one that is not replaced just now.
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
 	s := newReplicaStand(t, counterpart.Postgres(t), 2, "")
 	s.shop(nil)
 	visitors, calls := s.visit(), s.call(s.calls(s.endpoint, 1))
-	old := s.program
-	program, version := s.newer()
+	version := s.goesOn(visitors, s.upgrade)
+	s.lost("through upgrades of the servers", visitors)
+	calls.end(t, "through the front")
+	for _, r := range s.replicas {
+		s.serves(r.name, "http://"+r.address, version)
+	}
+}
 
+// TestUpgradeInFlight stops the only server and starts a newer program in its place. Meanwhile the load balancer's processes go on.
+func TestUpgradeInFlight(t *testing.T) {
+	t.Parallel()
+	s, edges := newProxyStand(t)
+	s.shop(nil)
+	one, two := s.visit(), s.visitAt(edges[1])
+	version := s.goesOn(one, func(string) {
+		s.server.stop()
+		if state := s.server.cmd.ProcessState; !state.Success() {
+			t.Errorf("the server ended with %s", state)
+		}
+		s.startServer()
+	})
+	s.lost("through upgrades of the server", one, two)
+	s.serves("the server", s.endpoint, version)
+}
+
+// goesOn upgrades what serves in the Ready wait, in the middle of rerouting, when one instance of the replacement environment has its traffic and the hook
+// of the other runs, and in the termination wait, and holds that the deployment goes on at the same step and runs nothing twice. It returns the version
+// of the newer program, which is the stand's from the first upgrade on.
+func (s *stand) goesOn(visitors *visitor, upgrade func(when string)) (version string) {
+	s.t.Helper()
+	program, version := s.newer()
 	green := []string{"green-1", "green-2"}
 	s.touch("hold", green...)
-	id := s.blueGreen(s.upload("v2.zip", held(t, "v2")), func(in *codedeploy.CreateDeploymentInput) {
+	id := s.blueGreen(s.upload("v2.zip", held(s.t, "v2")), func(in *codedeploy.CreateDeploymentInput) {
 		in.DeploymentConfigName = aws.String("CodeDeployDefault.OneAtATime")
 	})
 	before := s.awaitStatus(id, types.DeploymentStatusReady)
-	if said := s.run("version"); strings.Contains(said, version) {
-		t.Fatalf("%s is %s", old, said)
-	}
 	s.program = program
-	s.upgrade("in the Ready wait")
+	upgrade("in the Ready wait")
 	after, err := s.info(id)
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	if after.Status != types.DeploymentStatusReady || !after.CreateTime.Equal(*before.CreateTime) || !after.StartTime.Equal(*before.StartTime) {
-		t.Fatalf("after the upgrade the deployment is %s", after.Status)
+		s.t.Fatalf("after the upgrade the deployment is %s", after.Status)
 	}
 	if versions, _ := visitors.answers(); versions["v2"] != 0 {
-		t.Errorf("v2 answered before ContinueDeployment: %v", versions)
+		s.t.Errorf("v2 answered before ContinueDeployment: %v", versions)
 	}
 
 	s.goOn(id, types.DeploymentWaitTypeReadyWait)
@@ -72,27 +96,25 @@ func TestRollingUpgrade(t *testing.T) {
 	if second == first {
 		second = green[1]
 	}
-	if s.reroutes(id, []string{second}) != second {
-		t.Fatal("nobody reroutes")
-	}
-	s.upgrade("in the middle of rerouting")
+	s.reroutes(id, []string{second})
+	upgrade("in the middle of rerouting")
 	if i, err := s.info(id); err != nil || i.DeploymentOverview.InProgress == 0 || i.Status != types.DeploymentStatusInProgress {
-		t.Fatalf("after the upgrade: %+v %v", i, err)
+		s.t.Fatalf("after the upgrade: %+v %v", i, err)
 	}
 	if versions, _ := visitors.answers(); versions["v1"] == 0 || versions["v2"] == 0 {
-		t.Errorf("in the middle of rerouting answer %v", versions)
+		s.t.Errorf("in the middle of rerouting answer %v", versions)
 	}
 	s.remove("hold", second)
 
 	s.await(id, "the termination wait runs", func(i *types.DeploymentInfo) bool { return i.InstanceTerminationWaitTimeStarted })
-	s.upgrade("in the termination wait")
+	upgrade("in the termination wait")
 	if i, err := s.info(id); err != nil || !i.InstanceTerminationWaitTimeStarted || i.Status != types.DeploymentStatusInProgress {
-		t.Fatalf("after the upgrade: %+v %v", i, err)
+		s.t.Fatalf("after the upgrade: %+v %v", i, err)
 	}
 	s.goOn(id, types.DeploymentWaitTypeTerminationWait)
 	i := s.awaitStatus(id, types.DeploymentStatusSucceeded)
 	if i.DeploymentOverview.Succeeded != 4 {
-		t.Errorf("the overview says %+v\n%s", i.DeploymentOverview, s.targets(id))
+		s.t.Errorf("the overview says %+v\n%s", i.DeploymentOverview, s.targets(id))
 	}
 	s.until("v2 answers", func() error {
 		if _, last := visitors.answers(); last != "v2" {
@@ -101,14 +123,10 @@ func TestRollingUpgrade(t *testing.T) {
 		return nil
 	})
 	s.ranOnce(id, green)
-	s.lost("through upgrades of the servers", visitors)
-	calls.end(t, "through the front")
-	for _, r := range s.replicas {
-		s.serves(r, version)
-	}
 	if said := s.run("version"); !strings.Contains(said, version) {
-		t.Errorf("%s is %s", program, said)
+		s.t.Errorf("%s is %s", program, said)
 	}
+	return version
 }
 
 // reroutes returns the first of the hosts whose BeforeAllowTraffic runs.

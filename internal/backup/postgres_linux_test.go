@@ -124,7 +124,7 @@ func TestABackupOfPostgreSQL(t *testing.T) {
 	c.must("living", "CREATE TABLE deployment (id text PRIMARY KEY, doc bytea); INSERT INTO deployment VALUES ('d-1', '\\x00ff')")
 	data, file := directory(t)
 	m, err := backup.Write(t.Context(), backup.Options{
-		Data: data, Database: backup.Postgres{URL: c.url("living", "s3cret")}, File: file, Version: "test", Now: func() time.Time { return made },
+		Data: data, Database: backup.Postgres{URL: c.url("living", "s3cret") + "&default_query_exec_mode=exec&lock_timeout=20s&search_path=public,%20pg_temp"}, File: file, Version: "test", Now: func() time.Time { return made },
 	})
 	if err != nil || m.Database != "postgres" || len(m.Files) != 6 {
 		t.Fatalf("%+v, %v", m, err)

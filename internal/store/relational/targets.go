@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"strings"
-	"time"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/store"
@@ -25,12 +24,6 @@ func scanTarget(scan func(...any) error) (t deploy.Target, err error) {
 	}
 	t.Status, t.DueAt = status, moment(due)
 	return t, nil
-}
-
-// targetDoc is a target without what has columns that may change alone.
-func targetDoc(t deploy.Target) string {
-	t.Status, t.DueAt = "", time.Time{}
-	return encode(t)
 }
 
 // Target implements store.Deployments.

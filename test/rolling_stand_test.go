@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
+	"github.com/jackc/pgx/v5"
 
 	"crossfade/test/internal/front"
 )
@@ -177,14 +178,31 @@ func (s *replicaStand) replace(r *replica) {
 	}
 }
 
-// upgrade replaces one server after the other.
-func (s *replicaStand) upgrade(when string) {
-	s.t.Helper()
-	begun := time.Now()
-	for _, r := range s.replicas {
-		s.replace(r)
+// grow does to each table what a newer version's migrations may do while older servers go on: it has a column more.
+func grow(t *testing.T, database string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
 	}
-	s.t.Logf("replaced every server %s in %s", when, time.Since(begun).Round(10*time.Millisecond))
+	defer func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	rows, err := c.Query(t.Context(), `SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT LIKE 'goose%'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(tables) < 10 {
+		t.Fatalf("the tables are %v, %v", tables, err)
+	}
+	for _, table := range tables {
+		if _, err := c.Exec(t.Context(), "ALTER TABLE "+pgx.Identifier{table}.Sanitize()+" ADD COLUMN of_a_later_version text NOT NULL DEFAULT 'new'"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // caller calls the API again and again without ever trying a call twice, and counts what failed.

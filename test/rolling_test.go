@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
@@ -32,14 +34,23 @@ func held(t *testing.T, version string) []byte {
 	})
 }
 
-// TestRollingUpgrade replaces both servers, one after the other, by a newer program, and holds that nobody loses a request through the load balancer or a
-// call: through what stands before the servers, and directly at the one that is not replaced just now.
+// TestRollingUpgrade replaces both servers, one after the other, by a newer program, with which the schema grows while the older one still runs. It holds
+// that nobody loses a request through the load balancer or a call: through what stands before the servers, and directly at the one that is not replaced
+// just now.
 func TestRollingUpgrade(t *testing.T) {
 	t.Parallel()
-	s := newReplicaStand(t, counterpart.Postgres(t), 2, "")
+	database := counterpart.Postgres(t)
+	s := newReplicaStand(t, database, 2, "")
 	s.shop(nil)
 	visitors, calls := s.visit(), s.call(s.calls(s.endpoint, 1))
-	version := s.goesOn(visitors, s.upgrade)
+	var grows sync.Once
+	version := s.goesOn(visitors, func(when string) {
+		begun := time.Now()
+		s.replace(s.replicas[0])
+		grows.Do(func() { grow(t, database) })
+		s.replace(s.replicas[1])
+		t.Logf("replaced both servers %s in %s", when, time.Since(begun).Round(10*time.Millisecond))
+	})
 	s.lost("through upgrades of the servers", visitors)
 	calls.end(t, "through the front")
 	for _, r := range s.replicas {

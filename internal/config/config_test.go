@@ -74,7 +74,7 @@ func TestAMistakeIsNamedWithItsPlaceAndWhatToDo(t *testing.T) {
 		"text for number":    {file: "loadBalancer:\n  targetGroups:\n  - name: web\n    port: eighty\n", want: []string{":4: loadBalancer.targetGroups[0].port", "where a whole number belongs"}},
 		"list for text":      {file: "listen: [a]\n", want: []string{":1: listen: [a] is a list where text belongs"}},
 		"bare duration":      {file: "shutdownTimeout: 30\n", want: []string{":1: shutdownTimeout: ", "30 has no unit", "30s"}},
-		"long linger":        {file: "linger: 6m\n", want: []string{":1: linger: 6m0s is not between 0s and 5m0s"}},
+		"long linger":        {file: "linger: 6m\n", want: []string{":1: linger 6m0s is not between 0s and 5m0s"}},
 		"bad duration":       {file: "agents: {pollHold: soon}\n", want: []string{":1: agents.pollHold", `"soon" is no duration`}},
 		"not YAML":           {file: "a: [\n", want: []string{"is not YAML", "line"}},
 		"not keys":           {file: "- a\n", want: []string{"is not a YAML file of keys"}},

@@ -167,11 +167,10 @@ func (s *Service) GetDeploymentSpecification(ctx context.Context, in *host.GetDe
 	if err != nil {
 		return nil, fmt.Errorf("read target %s of deployment %s: %w", parts[3], parts[2], err)
 	}
-	d, err := s.Store.Deployment(ctx, target.Account, target.DeploymentID)
-	if err != nil {
-		return nil, fmt.Errorf("read deployment %s: %w", target.DeploymentID, err)
-	}
-	payload, err := s.specifications.of(ctx, d)
+	payload, err := s.specifications.of(target.DeploymentID, func() (deploy.Deployment, error) {
+		// Others may wait for it, so it is not for the one who asked first to give up.
+		return s.Store.Deployment(context.WithoutCancel(ctx), target.Account, target.DeploymentID)
+	})
 	if err != nil {
 		return nil, err
 	}

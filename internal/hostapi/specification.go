@@ -1,9 +1,10 @@
 package hostapi
 
 import (
-	"context"
 	"fmt"
 	"sync"
+
+	"golang.org/x/sync/singleflight"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/envelope"
@@ -15,21 +16,44 @@ import (
 type specifications struct {
 	signer *envelope.Signer
 
-	mu     sync.Mutex
-	signed map[string]string // by deployment
+	mu      sync.Mutex
+	signed  map[string]string // by deployment
+	signing singleflight.Group
 }
 
 // maxSigned bounds the signed specifications kept. When it is reached all are forgotten: each costs one signature to make again.
 const maxSigned = 1024
 
-func (s *specifications) of(_ context.Context, d deploy.Deployment) (string, error) {
-	id := d.Spec.ID
-	s.mu.Lock()
-	payload, ok := s.signed[id]
-	s.mu.Unlock()
-	if ok {
+// of is the specification of a deployment, which is read when it is not known yet: by one for all of its hosts that ask at the same time.
+func (s *specifications) of(id string, read func() (deploy.Deployment, error)) (string, error) {
+	if payload, ok := s.known(id); ok {
 		return payload, nil
 	}
+	made, err, _ := s.signing.Do(id, func() (any, error) {
+		if payload, ok := s.known(id); ok { // by now
+			return payload, nil
+		}
+		d, err := read()
+		if err != nil {
+			return "", fmt.Errorf("read deployment %s: %w", id, err)
+		}
+		return s.sign(d)
+	})
+	if err != nil {
+		return "", err
+	}
+	return made.(string), nil
+}
+
+func (s *specifications) known(id string) (payload string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	payload, ok = s.signed[id]
+	return payload, ok
+}
+
+func (s *specifications) sign(d deploy.Deployment) (string, error) {
+	id := d.Spec.ID
 	spec, err := specificationOf(d)
 	if err != nil {
 		return "", err

@@ -129,22 +129,28 @@ func (a *Authorizer) judge(ctx context.Context, c Caller, access Access) (verdic
 	case c.Kind != User && c.Kind != Role:
 		return verdict{why: "because it is no user, no role's session and no host"}, nil
 	}
-	registered, err := a.Hosts.IsHost(ctx, c.ARN)
-	if err != nil {
-		return verdict{}, err
-	}
 	policies, err := a.Policies.Policies(ctx, c.Principal)
 	if err != nil {
 		return verdict{}, err
 	}
-	d := policy.Decide(policies, policy.Request{Action: access.Action(), Resource: access.Resource, Keys: a.keys(c, access)})
+	var d policy.Decision // of no policy: nothing is allowed, and nothing denied
+	if len(policies) > 0 {
+		d = policy.Decide(policies, policy.Request{Action: access.Action(), Resource: access.Resource, Keys: a.keys(c, access)})
+	}
 	switch {
 	case d.Effect == policy.Deny:
 		return verdict{statement: d.Statement, why: "with an explicit deny in the policy statement " + d.Statement}, nil
 	case access.Service == ServiceHost:
 		// The plain agent protocol knows no actions: who is no host gets no work (CodeDeploy user guide).
 		return verdict{allowed: true, statement: "hosts"}, nil
-	case registered && !(access.Service == ServiceHostSecured && d.Effect == policy.Allow):
+	case access.Service == ServiceHostSecured && d.Effect == policy.Allow:
+		return verdict{allowed: true, statement: d.Statement}, nil
+	}
+	registered, err := a.Hosts.IsHost(ctx, c.ARN)
+	switch {
+	case err != nil:
+		return verdict{}, err
+	case registered:
 		return a.host(ctx, c, access)
 	case d.Effect == policy.Allow:
 		return verdict{allowed: true, statement: d.Statement}, nil

@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"crossfade/internal/recent"
 	"crossfade/internal/sigv4"
 )
 
@@ -43,23 +45,26 @@ type Keys struct {
 	sealer   *Sealer
 	sessions *Sealer
 	now      func() time.Time
+	alone    bool
+
+	cache  *recent.Map[string, opened]
+	tokens *recent.Map[tokenOf, sessionContent]
 
 	mu      sync.Mutex
-	cache   map[string]opened
 	changes uint64 // counts forget, so that what was read before a change is not kept after it
 }
 
 type opened struct {
-	record Record
+	record Record // without its SealedSecret
 	secret string
 	at     time.Time
 }
 
 const (
-	// maxCached bounds the cache; when it is full it starts anew.
-	maxCached = 16_384
+	// maxCached bounds the cache of keys, and that of sessions: twice the hosts of a large fleet.
+	maxCached = 20_000
 	// cacheFor is how long another process's change of a key may go unnoticed.
-	cacheFor = 5 * time.Second
+	cacheFor = time.Second
 )
 
 var _ sigv4.Keys = (*Keys)(nil)
@@ -74,16 +79,22 @@ func NewKeys(store KeyStore, keyFile []byte, now func() time.Time) (*Keys, error
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{store: store, sealer: s, sessions: sessions, now: now, cache: map[string]opened{}}, nil
+	return &Keys{
+		store: store, sealer: s, sessions: sessions, now: now, cache: recent.New[string, opened](maxCached), tokens: recent.New[tokenOf, sessionContent](maxCached),
+	}, nil
 }
+
+// Alone says that no other process writes to the store: what was read of a key then holds until it is changed here. It must be called before all
+// other methods.
+func (k *Keys) Alone() { k.alone = true }
 
 // Put adds a key for a principal, or replaces the secret of one. expires may be zero.
 func (k *Keys) Put(ctx context.Context, c sigv4.Credential, p Principal, expires time.Time) error {
 	r := Record{AccessKeyID: c.AccessKeyID, SealedSecret: k.sealer.Seal(c.AccessKeyID, c.SecretAccessKey), Principal: p, CreatedAt: k.now().UTC(), ExpiresAt: expires}
+	defer k.forget(c.AccessKeyID) // also after an error: the store may have kept it all the same
 	if err := k.store.PutKey(ctx, r); err != nil {
 		return fmt.Errorf("keep access key %s: %w", c.AccessKeyID, err)
 	}
-	k.forget(c.AccessKeyID)
 	return nil
 }
 
@@ -182,15 +193,15 @@ func (k *Keys) Principal(ctx context.Context, accessKeyID, sessionToken string) 
 	return o.record.Principal, err
 }
 
+// open looks a key up. A key that there is not is never remembered.
 func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 	now := k.now()
-	k.mu.Lock()
-	o, ok := k.cache[accessKeyID]
-	changes := k.changes
-	k.mu.Unlock()
-	if ok && now.Sub(o.at) < cacheFor {
+	if o, ok := k.cache.Get(accessKeyID); ok && (k.alone || now.Sub(o.at) < cacheFor) {
 		return o, nil
 	}
+	k.mu.Lock()
+	changes := k.changes
+	k.mu.Unlock()
 	r, err := k.store.Key(ctx, accessKeyID)
 	if err != nil {
 		return opened{}, fmt.Errorf("look up access key %q: %w", accessKeyID, err)
@@ -199,16 +210,13 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 	if err != nil {
 		return opened{}, err
 	}
-	o = opened{record: r, secret: secret, at: now}
+	r.SealedSecret = nil
+	o := opened{record: r, secret: secret, at: now}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.changes != changes {
-		return o, nil
+	if k.changes == changes {
+		k.cache.Put(strings.Clone(accessKeyID), o) // the id is part of a request's header
 	}
-	if len(k.cache) >= maxCached {
-		k.cache = map[string]opened{}
-	}
-	k.cache[accessKeyID] = o
 	return o, nil
 }
 
@@ -216,7 +224,7 @@ func (k *Keys) forget(accessKeyID string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.changes++
-	delete(k.cache, accessKeyID)
+	k.cache.Delete(accessKeyID)
 }
 
 // NewCredential draws an access key of the form that AWS tools expect.

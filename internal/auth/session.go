@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"crossfade/internal/sigv4"
@@ -27,6 +28,9 @@ type sessionContent struct {
 	ExpiresAt  time.Time `json:"e"`
 	RenewUntil time.Time `json:"r,omitzero"`
 }
+
+// tokenOf is a session token with the key that it was given out with.
+type tokenOf struct{ accessKeyID, token string }
 
 // maxSessionToken bounds what is opened, in characters.
 const maxSessionToken = 4096
@@ -54,11 +58,15 @@ func (k *Keys) Issue(p Principal, lifetime, renewable time.Duration) (Session, e
 	return s, nil
 }
 
-// openSession reads a session token that was issued with the access key id. ErrUnknownKey of package sigv4: it was not.
+// openSession reads a session token that was issued with the access key id. ErrUnknownKey of package sigv4: it was not. What it says never changes, so
+// one that was opened is remembered; whether its time is over is asked each time.
 func (k *Keys) openSession(accessKeyID, token string) (sessionContent, error) {
 	var content sessionContent
 	if len(token) > maxSessionToken {
 		return content, sigv4.ErrUnknownKey
+	}
+	if content, ok := k.tokens.Get(tokenOf{accessKeyID, token}); ok {
+		return content, nil
 	}
 	sealed, err := base64.RawStdEncoding.DecodeString(token)
 	if err != nil {
@@ -71,6 +79,7 @@ func (k *Keys) openSession(accessKeyID, token string) (sessionContent, error) {
 	if err := json.Unmarshal([]byte(plain), &content); err != nil {
 		return content, errors.Join(sigv4.ErrUnknownKey, err)
 	}
+	k.tokens.Put(tokenOf{strings.Clone(accessKeyID), strings.Clone(token)}, content)
 	return content, nil
 }
 

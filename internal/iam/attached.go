@@ -15,7 +15,7 @@ import (
 
 const (
 	// rememberFor is how long another process's change of a policy or a key may go unnoticed.
-	rememberFor = 3 * time.Second
+	rememberFor = time.Second
 	// maxRemembered bounds the users whose policies are remembered; when it is reached they are read anew.
 	maxRemembered = 10_000
 )
@@ -25,6 +25,15 @@ type remembered struct {
 	policies []policy.Named
 	at       time.Time
 }
+
+// inactiveKeys are all inactive keys, as they were read.
+type inactiveKeys struct {
+	ids map[string]bool
+	at  time.Time
+}
+
+// holds reports whether what was read at a time need not be read again.
+func (s *Service) holds(at, now time.Time) bool { return s.cfg.Alone || now.Sub(at) < rememberFor }
 
 // Policies implements auth.Policies: a user's own, or those of the role of a session. Whoever is neither, or is there no more, has none. A stored
 // policy that can't be read is an error, so that a denial in it is never passed over.
@@ -49,7 +58,7 @@ func (s *Service) userPolicies(ctx context.Context, p auth.Principal) ([]policy.
 	known, ok := s.attached[p.ARN]
 	changes := s.changes
 	s.mu.Unlock()
-	if ok && now.Sub(known.at) < rememberFor {
+	if ok && s.holds(known.at, now) {
 		return known.policies, nil
 	}
 	policies, err := s.readPolicies(ctx, p)
@@ -101,7 +110,7 @@ func (s *Service) changed() {
 	defer s.mu.Unlock()
 	s.changes++
 	clear(s.attached)
-	s.looked = time.Time{}
+	s.inactive.Store(nil)
 }
 
 // Secret implements sigv4.Keys: what package auth keeps, but not that of a user's key that is inactive.
@@ -121,25 +130,24 @@ func (s *Service) Secret(ctx context.Context, accessKeyID, sessionToken string) 
 // isInactive remembers all inactive keys, which are few, so that a call does not read the store.
 func (s *Service) isInactive(ctx context.Context, accessKeyID string) (bool, error) {
 	now := s.cfg.Now()
-	s.mu.Lock()
-	if now.Sub(s.looked) < rememberFor {
-		defer s.mu.Unlock()
-		return s.inactive[accessKeyID], nil
+	if known := s.inactive.Load(); known != nil && s.holds(known.at, now) {
+		return known.ids[accessKeyID], nil
 	}
+	s.mu.Lock()
 	changes := s.changes
 	s.mu.Unlock()
 	ids, err := s.cfg.Store.InactiveUserKeys(ctx)
 	if err != nil {
 		return false, err
 	}
-	set := make(map[string]bool, len(ids))
+	read := &inactiveKeys{ids: make(map[string]bool, len(ids)), at: now}
 	for _, id := range ids {
-		set[id] = true
+		read.ids[id] = true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.changes == changes {
-		s.inactive, s.looked = set, now
+		s.inactive.Store(read)
 	}
-	return set[accessKeyID], nil
+	return read.ids[accessKeyID], nil
 }

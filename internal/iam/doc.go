@@ -6,7 +6,7 @@
 // boundaries and no session policies: what asks for one of those is refused, never ignored, since it would grant more than was meant.
 //
 // A Service is safe for concurrent use and owns no goroutine. What it remembers of policies and of inactive keys it forgets when this process changes
-// them, and after seconds when another one did.
+// them, and after a second when another one did.
 package iam
 
 import (
@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"crossfade/internal/auth"
@@ -43,13 +44,15 @@ type Role struct {
 	MaxDuration time.Duration
 }
 
-// Config is what a Service is made of. All members but Roles are required.
+// Config is what a Service is made of. All members but Roles and Alone are required.
 type Config struct {
 	Store   store.Identities
 	Keys    Keys
 	Account string // of the roles
 	Roles   []Role
 	Now     func() time.Time
+	// Alone says that no other process writes to the store: what was read then holds until this one changes it.
+	Alone bool
 }
 
 // Service implements the operations.
@@ -60,8 +63,7 @@ type Service struct {
 	mu       sync.Mutex
 	changes  uint64 // counts what this process changed, so that what was read before is not kept after it
 	attached map[string]remembered
-	inactive map[string]bool
-	looked   time.Time // at inactive keys
+	inactive atomic.Pointer[inactiveKeys] // nil: they are to be read; written under mu
 }
 
 var (

@@ -80,6 +80,9 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if err != nil {
 		return err
 	}
+	if database.sharing == nil {
+		keys.Alone()
+	}
 	if s.root, err = keys.EnsureRoot(ctx, o.Config.Account, o.Root); err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"crossfade/internal/awsquery"
 	"crossfade/internal/iam"
 	"crossfade/internal/policy"
-	"crossfade/internal/store"
 	"crossfade/internal/wire"
 	wireiam "crossfade/internal/wire/iam"
 	wirests "crossfade/internal/wire/sts"
@@ -21,7 +20,7 @@ import (
 const globalRegion = "us-east-1"
 
 // openIdentity makes IAM and STS, with the roles of the configuration.
-func openIdentity(o Options, database store.Store, keys *auth.Keys) (*iam.Service, error) {
+func openIdentity(o Options, database *database, keys *auth.Keys) (*iam.Service, error) {
 	roles := make([]iam.Role, len(o.Config.Identity.Roles))
 	for i, r := range o.Config.Identity.Roles {
 		role := iam.Role{Name: r.Name, Trust: r.Trust, MaxDuration: r.MaxDuration}
@@ -37,7 +36,7 @@ func openIdentity(o Options, database store.Store, keys *auth.Keys) (*iam.Servic
 		}
 		roles[i] = role
 	}
-	return iam.New(iam.Config{Store: database, Keys: keys, Account: o.Config.Account, Roles: roles, Now: o.Now}), nil
+	return iam.New(iam.Config{Store: database, Keys: keys, Account: o.Config.Account, Roles: roles, Now: o.Now, Alone: database.sharing == nil}), nil
 }
 
 // identityCodec speaks the protocol of IAM and STS.

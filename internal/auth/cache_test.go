@@ -1,0 +1,178 @@
+package auth_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"crossfade/internal/auth"
+	"crossfade/internal/sigv4"
+)
+
+// TestAnotherProcessChangesAKey holds how long that may go unnoticed: a second, unless there is no other process.
+func TestAnotherProcessChangesAKey(t *testing.T) {
+	t.Parallel()
+	p := auth.Principal{ARN: auth.UserARN("1", "web-1"), Account: "1", Kind: auth.Host}
+	for what, change := range map[string]func(*auth.Keys, *shelf) error{
+		"deleted": func(other *auth.Keys, _ *shelf) error { return other.Delete(t.Context(), "KEY") },
+		"disabled": func(_ *auth.Keys, s *shelf) error {
+			r := s.keys["KEY"]
+			r.Disabled = true
+			return s.PutKey(t.Context(), r)
+		},
+		"expired": func(other *auth.Keys, _ *shelf) error {
+			return other.Put(t.Context(), sigv4.Credential{AccessKeyID: "KEY", SecretAccessKey: "the secret"}, p, time.Unix(1, 0))
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			now := time.Now()
+			s := &shelf{}
+			clock := func() time.Time { return now }
+			k, other := newKeys(t, s, clock), newKeys(t, s, clock)
+			if err := other.Put(t.Context(), sigv4.Credential{AccessKeyID: "KEY", SecretAccessKey: "the secret"}, p, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := k.Secret(t.Context(), "KEY", ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := change(other, s); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := other.Secret(t.Context(), "KEY", ""); what != "disabled" && err == nil {
+				t.Error("whoever changed it goes on")
+			}
+			now = now.Add(time.Second)
+			if _, err := k.Secret(t.Context(), "KEY", ""); !errors.Is(err, sigv4.ErrUnknownKey) && !errors.Is(err, sigv4.ErrExpiredKey) {
+				t.Errorf("a second later: %v", err)
+			}
+		})
+	}
+}
+
+// TestAloneAKeyIsReadOnce holds that the only process on a store reads a key once, and never goes on with one that it changed.
+func TestAloneAKeyIsReadOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := &shelf{}
+	k := newKeys(t, s, func() time.Time { return now })
+	k.Alone()
+	p := auth.Principal{ARN: auth.UserARN("1", "web-1"), Account: "1", Kind: auth.Host}
+	put := func(secret string, expires time.Time) {
+		t.Helper()
+		if err := k.Put(t.Context(), sigv4.Credential{AccessKeyID: "KEY", SecretAccessKey: secret}, p, expires); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("one", time.Time{})
+	for range 10 {
+		now = now.Add(time.Hour)
+		if got, err := k.Secret(t.Context(), "KEY", ""); err != nil || got != "one" {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	if s.reads != 1 {
+		t.Errorf("it was read %d times", s.reads)
+	}
+	put("two", now.Add(time.Minute))
+	if got, err := k.Secret(t.Context(), "KEY", ""); err != nil || got != "two" {
+		t.Errorf("replaced: %q, %v", got, err)
+	}
+	now = now.Add(time.Minute)
+	if _, err := k.Secret(t.Context(), "KEY", ""); !errors.Is(err, sigv4.ErrExpiredKey) {
+		t.Errorf("after its time: %v", err)
+	}
+	if err := k.Delete(t.Context(), "KEY"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Secret(t.Context(), "KEY", ""); !errors.Is(err, sigv4.ErrUnknownKey) {
+		t.Errorf("deleted: %v", err)
+	}
+	if _, err := k.Principal(t.Context(), "KEY", ""); !errors.Is(err, auth.ErrNoKey) {
+		t.Errorf("whose it is, deleted: %v", err)
+	}
+}
+
+// TestARememberedSessionEnds holds that neither its time nor another key nor a changed token is passed over because it was opened before.
+func TestARememberedSessionEnds(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	k := newKeys(t, &shelf{}, func() time.Time { return now })
+	session, err := k.Issue(auth.Principal{ARN: "arn:aws:sts::1:assumed-role/r/s", Account: "1", Kind: auth.Role}, time.Hour, 2*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := func(id, token string) error {
+		_, err := k.Secret(t.Context(), id, token)
+		return err
+	}
+	for range 2 {
+		if err := secret(session.AccessKeyID, session.SessionToken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changed := "A" + session.SessionToken[1:]
+	if changed == session.SessionToken {
+		changed = "B" + session.SessionToken[1:]
+	}
+	if err := secret("ASIAOTHER", session.SessionToken); !errors.Is(err, sigv4.ErrUnknownKey) {
+		t.Errorf("with another key: %v", err)
+	}
+	if err := secret(session.AccessKeyID, changed); !errors.Is(err, sigv4.ErrUnknownKey) {
+		t.Errorf("with a changed token: %v", err)
+	}
+	now = now.Add(time.Hour)
+	if err := secret(session.AccessKeyID, session.SessionToken); !errors.Is(err, sigv4.ErrExpiredKey) {
+		t.Errorf("after its time: %v", err)
+	}
+	if _, err := k.Secret(auth.Renewing(t.Context()), session.AccessKeyID, session.SessionToken); err != nil {
+		t.Errorf("renewed after its time: %v", err)
+	}
+	now = now.Add(time.Hour)
+	if _, err := k.Secret(auth.Renewing(t.Context()), session.AccessKeyID, session.SessionToken); !errors.Is(err, sigv4.ErrExpiredKey) {
+		t.Errorf("renewed too late: %v", err)
+	}
+}
+
+// BenchmarkSecret looks up the keys of 10,000 hosts in turn.
+func BenchmarkSecret(b *testing.B) {
+	k, err := auth.NewKeys(&shelf{}, make([]byte, auth.KeySize), time.Now)
+	if err != nil {
+		b.Fatal(err)
+	}
+	k.Alone()
+	const hosts = 10_000
+	ids, sessions := make([]string, hosts), make([]auth.Session, hosts)
+	for i := range hosts {
+		p := auth.Principal{ARN: auth.UserARN("1", fmt.Sprintf("web-%d", i)), Account: "1", Kind: auth.Host}
+		c, err := k.Create(b.Context(), p)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ids[i] = c.AccessKeyID
+		if sessions[i], err = k.Issue(p, time.Hour, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	look := func(b *testing.B, id, token string) {
+		if _, err := k.Secret(b.Context(), id, token); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := k.Principal(b.Context(), id, token); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Run("key", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			look(b, ids[i%hosts], "")
+		}
+	})
+	b.Run("session", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			look(b, sessions[i%hosts].AccessKeyID, sessions[i%hosts].SessionToken)
+		}
+	})
+}

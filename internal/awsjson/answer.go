@@ -13,18 +13,52 @@ import (
 	"crossfade/internal/wire"
 )
 
-// encode writes an output structure as JSON. Angle brackets stay as they are: the answer is never part of a page.
-func encode(out any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(out); err != nil {
-		return nil, fmt.Errorf("encode the output: %w", err)
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+// encoded is a place to write an answer, which is used again.
+type encoded struct {
+	buffer bytes.Buffer
+	json   *json.Encoder
 }
 
-func (h *Handler) succeed(ctx context.Context, w http.ResponseWriter, route Route, body []byte) Outcome {
+// mostKept bounds the places that are kept for the next answer, in bytes.
+const mostKept = 64 << 10
+
+func newEncoded() any {
+	e := &encoded{}
+	e.json = json.NewEncoder(&e.buffer)
+	e.json.SetEscapeHTML(false)
+	return e
+}
+
+// body is what was encoded; nil: nothing. It holds until release.
+func (e *encoded) body() []byte {
+	if e == nil {
+		return nil
+	}
+	return bytes.TrimSuffix(e.buffer.Bytes(), []byte("\n"))
+}
+
+// encode writes an output structure as JSON. Angle brackets stay as they are: the answer is never part of a page. Whoever has the result releases it.
+func (h *Handler) encode(out any) (*encoded, error) {
+	e, ok := h.answers.Get().(*encoded)
+	if !ok {
+		return nil, errors.New("encode the output: the pool holds something else")
+	}
+	if err := e.json.Encode(out); err != nil {
+		return nil, fmt.Errorf("encode the output: %w", err) // an Encoder that failed goes on failing
+	}
+	return e, nil
+}
+
+// release gives the place of an answer that was written to the next one.
+func (h *Handler) release(e *encoded) {
+	if e == nil || e.buffer.Cap() > mostKept {
+		return
+	}
+	e.buffer.Reset()
+	h.answers.Put(e)
+}
+
+func (h *Handler) succeed(ctx context.Context, w http.ResponseWriter, body []byte) Outcome {
 	h.write(ctx, w, http.StatusOK, body)
 	return Outcome{RequestID: RequestID(ctx), Status: http.StatusOK}
 }
@@ -32,24 +66,25 @@ func (h *Handler) succeed(ctx context.Context, w http.ResponseWriter, route Rout
 // fail writes an error. Route is nil when no operation ran.
 func (h *Handler) fail(ctx context.Context, w http.ResponseWriter, route *Route, err error) Outcome {
 	answer, fault := h.judge(ctx, route, err)
-	body, encodeErr := encode(struct {
+	e, encodeErr := h.encode(struct {
 		Type    wire.Code `json:"__type"`
 		Message string    `json:"message"`
 	}{answer.Code, answer.Message})
+	defer h.release(e)
+	body := e.body()
 	if encodeErr != nil {
 		h.cfg.Log.ErrorContext(ctx, "an error could not be encoded", slog.String("requestId", RequestID(ctx)), slog.Any("error", encodeErr))
 		body = []byte(`{"__type":"` + string(InternalFailure) + `"}`)
 	}
-	w.Header().Set("x-amzn-ErrorType", string(answer.Code))
+	w.Header()["X-Amzn-Errortype"] = []string{string(answer.Code)}
 	h.write(ctx, w, answer.Status, body)
 	return Outcome{RequestID: RequestID(ctx), Status: answer.Status, Code: answer.Code, Fault: fault}
 }
 
 func (h *Handler) write(ctx context.Context, w http.ResponseWriter, status int, body []byte) {
-	head := w.Header()
-	head.Set("Content-Type", contentType)
-	head.Set("x-amzn-RequestId", RequestID(ctx))
-	head.Set("Content-Length", strconv.Itoa(len(body)))
+	// The names are in canonical form already, and the three values share their room.
+	head, values := w.Header(), []string{contentType, RequestID(ctx), strconv.Itoa(len(body))}
+	head["Content-Type"], head["X-Amzn-Requestid"], head["Content-Length"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		// The caller is gone; the operation has happened all the same.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"reflect"
 	"strconv"
@@ -31,20 +30,15 @@ func Decode(body []byte, into any) error {
 	if !utf8.Valid(body) {
 		return refuse("the body is not valid UTF-8")
 	}
-	// The token reader below is lenient in corners, so the syntax is settled first, as a whole.
+	// The reader knows nothing of syntax, so that is settled first, as a whole.
 	if !json.Valid(body) {
 		return syntaxError(body)
 	}
-	d := decoder{json.NewDecoder(bytes.NewReader(body))}
-	d.UseNumber()
-	tok, err := d.Token()
-	if err != nil {
-		return refuse("the body cannot be read as JSON: " + err.Error())
+	d := decoder{reader: reader{body: body}}
+	if d.peek() != '{' {
+		return refuse("the body is " + d.kind() + ", and a JSON object is expected")
 	}
-	if tok != json.Delim('{') {
-		return refuse("the body is " + kind(tok) + ", and a JSON object is expected")
-	}
-	return d.object(&where{}, reflect.ValueOf(into).Elem())
+	return d.object(reflect.ValueOf(into).Elem())
 }
 
 func refuse(message string) error { return &wire.Error{Code: Serialization, Message: message} }
@@ -59,60 +53,75 @@ func syntaxError(body []byte) error {
 	return refuse("the body is not JSON")
 }
 
-// where is the place of a value in the body: a chain that is only spelled out when there is something to say about it.
-type where struct {
-	up    *where
-	step  string
-	depth int
+// step is one on the way to a value in the body. Steps are only spelled out when there is something to say about the value.
+type step struct {
+	form stepForm
+	name string // of a member, or a map's key
+	at   int    // in a list
 }
 
-func (w *where) member(name string) *where {
-	if w.depth > 0 {
-		name = "." + name
-	}
-	return &where{up: w, step: name, depth: w.depth + 1}
+type stepForm uint8
+
+const (
+	stepMember stepForm = iota
+	stepIndex
+	stepKey
+)
+
+// decoder reads a body into structures. Where it is in the structure is a stack, as deep as the nesting.
+type decoder struct {
+	reader
+	path []step
 }
 
-func (w *where) index(i int) *where {
-	return &where{up: w, step: "[" + strconv.Itoa(i) + "]", depth: w.depth + 1}
-}
+func (d *decoder) enter(s step) { d.path = append(d.path, s) }
 
-func (w *where) key(k string) *where { return &where{up: w, step: "[" + k + "]", depth: w.depth + 1} }
+func (d *decoder) leave() { d.path = d.path[:len(d.path)-1] }
 
-func (w *where) String() string {
-	if w.up == nil {
-		return w.step
-	}
-	s := w.up.String() + w.step
-	const most = 200
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
+// where spells the path out.
+func (d *decoder) where() string {
+	s := ""
+	for i, step := range d.path {
+		switch step.form {
+		case stepIndex:
+			s += "[" + strconv.Itoa(step.at) + "]"
+		case stepKey:
+			s += "[" + step.name + "]"
+		default:
+			if i > 0 {
+				s += "."
+			}
+			s += step.name
+		}
+		const most = 200
+		if len(s) > most {
+			s = strings.ToValidUTF8(s[:most], "") + "…"
+		}
 	}
 	return s
 }
 
-func (w *where) expected(what string, tok json.Token) error {
-	return refuse(fmt.Sprintf("member %s: expected %s, found %s", w, what, kind(tok)))
+// expected refuses the value that comes next.
+func (d *decoder) expected(what string) error {
+	return refuse(fmt.Sprintf("member %s: expected %s, found %s", d.where(), what, d.kind()))
 }
 
-// kind names a JSON value for a message.
-func kind(tok json.Token) string {
-	switch v := tok.(type) {
-	case nil:
+// kind names the value that comes next, for a message.
+func (d *decoder) kind() string {
+	switch d.peek() {
+	case 'n':
 		return "null"
-	case bool:
+	case 't', 'f':
 		return "a boolean"
-	case string:
+	case '"':
 		return "a string"
-	case json.Number:
-		return "the number " + clip(v.String())
-	case json.Delim:
-		if v == '{' {
-			return "an object"
-		}
+	case '{':
+		return "an object"
+	case '[':
 		return "a list"
+	default:
+		return "the number " + clip(d.number())
 	}
-	return "something else"
 }
 
 func clip(s string) string {
@@ -122,81 +131,55 @@ func clip(s string) string {
 	return s
 }
 
-type decoder struct{ *json.Decoder }
-
-// next reads a token. The syntax was checked before, so that an error here is a fault of this package.
-func (d decoder) next() (json.Token, error) {
-	tok, err := d.Token()
-	if err != nil {
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, fmt.Errorf("read a token of a valid body: %w", err)
-	}
-	return tok, nil
-}
-
-// object reads the members of an object whose opening brace is read already.
-func (d decoder) object(w *where, into reflect.Value) error {
-	if w.depth >= maxDepth {
+// object reads an object whose opening brace comes next.
+func (d *decoder) object(into reflect.Value) error {
+	if len(d.path) >= maxDepth {
 		return tooDeep()
 	}
 	fields := fieldsOf(into.Type())
-	for d.More() {
-		name, err := d.next()
-		if err != nil {
-			return err
+	d.open()
+	for d.more() {
+		raw, escaped := d.text()
+		f, known := fields[string(raw)]
+		if escaped {
+			f, known = fields[unquote(raw)]
 		}
-		text, _ := name.(string)
-		at := w.member(text)
-		i, known := fields[text]
+		d.colon()
 		if !known {
-			if err := d.skip(at); err != nil {
+			if err := d.skip(); err != nil {
 				return err
 			}
 			continue
 		}
-		field := into.Field(i)
+		field := into.Field(f.index)
 		field.SetZero()
-		if err := d.value(at, field); err != nil {
+		d.enter(step{form: stepMember, name: f.name})
+		if err := d.value(field); err != nil {
 			return err
 		}
+		d.leave()
 	}
-	_, err := d.next()
-	return err
+	return nil
 }
 
 func tooDeep() error {
 	return refuse(fmt.Sprintf("the body is nested deeper than %d levels", maxDepth))
 }
 
-// skip reads over a value that nobody asked for.
-func (d decoder) skip(w *where) error {
-	depth := 0
-	for {
-		tok, err := d.next()
-		if err != nil {
-			return err
-		}
-		switch tok {
-		case json.Delim('{'), json.Delim('['):
-			if depth++; w.depth+depth > maxDepth {
-				return tooDeep()
-			}
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
+// skip reads over a member's value that nobody asked for.
+func (d *decoder) skip() error {
+	if !d.over(maxDepth - len(d.path) - 1) {
+		return tooDeep()
 	}
+	return nil
 }
 
 // value reads any value into a field, a list element or a map value.
-func (d decoder) value(w *where, into reflect.Value) error {
-	tok, err := d.next()
-	if err != nil || tok == nil {
-		return err
+func (d *decoder) value(into reflect.Value) error {
+	first := d.peek()
+	if first == 'n' {
+		d.literal()
+		return nil
 	}
 	if into.Kind() == reflect.Pointer {
 		into.Set(reflect.New(into.Type().Elem()))
@@ -205,116 +188,127 @@ func (d decoder) value(w *where, into reflect.Value) error {
 	switch into.Kind() {
 	case reflect.Struct:
 		if into.Type() == timeType {
-			return timestamp(w, into, tok)
+			return d.timestamp(into)
 		}
-		if tok != json.Delim('{') {
-			return w.expected("an object", tok)
+		if first != '{' {
+			return d.expected("an object")
 		}
-		return d.object(w, into)
+		return d.object(into)
 	case reflect.Slice:
-		if tok != json.Delim('[') {
-			return w.expected("a list", tok)
+		if first != '[' {
+			return d.expected("a list")
 		}
-		return d.list(w, into)
+		return d.list(into)
 	case reflect.Map:
-		if tok != json.Delim('{') {
-			return w.expected("an object", tok)
+		if first != '{' {
+			return d.expected("an object")
 		}
-		return d.entries(w, into)
+		return d.entries(into)
 	default:
-		return scalar(w, into, tok)
+		return d.scalar(into)
 	}
 }
 
-func (d decoder) list(w *where, into reflect.Value) error {
-	if w.depth >= maxDepth {
+// list reads a list whose opening bracket comes next.
+func (d *decoder) list(into reflect.Value) error {
+	if len(d.path) >= maxDepth {
 		return tooDeep()
 	}
 	into.Set(reflect.MakeSlice(into.Type(), 0, 0))
 	zero := reflect.Zero(into.Type().Elem())
-	for i := 0; d.More(); i++ {
+	d.open()
+	for i := 0; d.more(); i++ {
 		into.Set(reflect.Append(into, zero))
-		if err := d.value(w.index(i), into.Index(i)); err != nil {
+		d.enter(step{form: stepIndex, at: i})
+		if err := d.value(into.Index(i)); err != nil {
 			return err
 		}
+		d.leave()
 	}
-	_, err := d.next()
-	return err
+	return nil
 }
 
-func (d decoder) entries(w *where, into reflect.Value) error {
-	if w.depth >= maxDepth {
+// entries reads an object whose members' names are data.
+func (d *decoder) entries(into reflect.Value) error {
+	if len(d.path) >= maxDepth {
 		return tooDeep()
 	}
 	t := into.Type()
 	into.Set(reflect.MakeMap(t))
-	for d.More() {
-		name, err := d.next()
-		if err != nil {
-			return err
-		}
-		text, _ := name.(string)
+	d.open()
+	for d.more() {
+		raw, _ := d.text()
+		name := unquote(raw)
+		d.colon()
 		v := reflect.New(t.Elem()).Elem()
-		if err := d.value(w.key(text), v); err != nil {
+		d.enter(step{form: stepKey, name: name})
+		if err := d.value(v); err != nil {
 			return err
 		}
-		into.SetMapIndex(reflect.ValueOf(text).Convert(t.Key()), v)
+		d.leave()
+		into.SetMapIndex(reflect.ValueOf(name).Convert(t.Key()), v)
 	}
-	_, err := d.next()
-	return err
+	return nil
 }
 
 var timeType = reflect.TypeFor[wire.Time]()
 
-func timestamp(w *where, into reflect.Value, tok json.Token) error {
-	n, ok := tok.(json.Number)
-	if !ok {
-		return w.expected("a timestamp as a number of seconds", tok)
+func (d *decoder) timestamp(into reflect.Value) error {
+	if !numeric(d.peek()) {
+		return d.expected("a timestamp as a number of seconds")
 	}
-	t, err := wire.ParseTime(n.String())
+	t, err := wire.ParseTime(d.number())
 	if err != nil {
-		return refuse(fmt.Sprintf("member %s: %v", w, err))
+		return refuse(fmt.Sprintf("member %s: %v", d.where(), err))
 	}
 	into.Set(reflect.ValueOf(t))
 	return nil
 }
 
-func scalar(w *where, into reflect.Value, tok json.Token) error {
+func (d *decoder) scalar(into reflect.Value) error {
+	first, begin := d.peek(), d.at
+	// What is wrong with a value is said of it as a whole.
+	wrong := func(what string) error {
+		d.at = begin
+		return d.expected(what)
+	}
 	switch into.Kind() {
 	case reflect.String:
-		s, ok := tok.(string)
-		if !ok {
-			return w.expected("a string", tok)
+		if first != '"' {
+			return wrong("a string")
 		}
-		into.SetString(s)
+		raw, escaped := d.text()
+		if escaped {
+			into.SetString(unquote(raw))
+		} else {
+			into.SetString(string(raw))
+		}
 	case reflect.Bool:
-		b, ok := tok.(bool)
-		if !ok {
-			return w.expected("a boolean", tok)
+		if first != 't' && first != 'f' {
+			return wrong("a boolean")
 		}
-		into.SetBool(b)
+		d.literal()
+		into.SetBool(first == 't')
 	case reflect.Int32, reflect.Int64:
-		n, ok := tok.(json.Number)
-		if !ok {
-			return w.expected("an integer", tok)
+		if !numeric(first) {
+			return wrong("an integer")
 		}
-		i, ok := integer(n.String())
+		i, ok := integer(d.number())
 		if !ok || into.OverflowInt(i) {
-			return w.expected(fmt.Sprintf("an integer of %d bits", into.Type().Bits()), tok)
+			return wrong(fmt.Sprintf("an integer of %d bits", into.Type().Bits()))
 		}
 		into.SetInt(i)
 	case reflect.Float64:
-		n, ok := tok.(json.Number)
-		if !ok {
-			return w.expected("a number", tok)
+		if !numeric(first) {
+			return wrong("a number")
 		}
-		f, err := n.Float64()
+		f, err := strconv.ParseFloat(d.number(), 64)
 		if err != nil {
-			return w.expected("a number within the range of a double", tok)
+			return wrong("a number within the range of a double")
 		}
 		into.SetFloat(f)
 	default:
-		return fmt.Errorf("decode member %s: no rule for the Go type %s", w, into.Type())
+		return fmt.Errorf("decode member %s: no rule for the Go type %s", d.where(), into.Type())
 	}
 	return nil
 }

@@ -25,18 +25,32 @@ func TestDecodeSaysWhatIsWrongAndWhere(t *testing.T) {
 		`{"blueGreenDeploymentConfiguration":{"deploymentReadyOption":{"waitTimeInMinutes":99999999999}}}`: "expected an integer of 32 bits",
 		`{"blueGreenDeploymentConfiguration":{"deploymentReadyOption":{"waitTimeInMinutes":"5"}}}`:         "expected an integer, found a string",
 		`{"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`:                                  "nested deeper than 32 levels",
+		`{"ec2TagSet":{"ec2TagSetList":[[{"Key":"` + strings.Repeat("ä", 10) + `"},{"Key":-12.50e3}]]}}`:   "ec2TagSetList[0][1].Key: expected a string, found the number -12.50e3",
+		`{"applicationName":` + strings.Repeat("1", 50) + `}`:                                              "found the number " + strings.Repeat("1", 40) + "…",
+		`{"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`:                                  "nested deeper than 32 levels",
 		`{"x":` + strings.Repeat(`{"a":`, 40) + `1` + strings.Repeat("}", 40) + `}`:                        "nested deeper than 32 levels",
-		"{\"applicationName\":\"\xff\"}": "not valid UTF-8",
-		`{"applicationName":"a",}`:       "not JSON",
-		`{"applicationName":"a"} x`:      "not JSON",
-		`null`:                           "the body is null",
-		`7`:                              "the body is the number 7",
+		"{\"applicationName\":\"\xff\"}":                                                                   "not valid UTF-8",
+		`{"applicationName":"a",}`:                                                                         "not JSON",
+		`{"applicationName":"a"} x`:                                                                        "not JSON",
+		`null`:                                                                                             "the body is null",
+		`7`:                                                                                                "the body is the number 7",
+		` "x"`:                                                                                             "the body is a string",
+		`false `:                                                                                           "the body is a boolean",
+		`[{}]`:                                                                                             "the body is a list",
 	} {
 		err := awsjson.Decode([]byte(body), &control.CreateDeploymentGroupInput{})
 		wireErr, ok := err.(*wire.Error)
 		if !ok || wireErr.Code != awsjson.Serialization || !strings.Contains(wireErr.Message, want) {
 			t.Errorf("%.80s: got %v, want %q", body, err, want)
 		}
+	}
+}
+
+func TestDecodeReadsWhatIsJustNotTooDeep(t *testing.T) {
+	t.Parallel()
+	body := `{"x":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}`
+	if err := awsjson.Decode([]byte(body), &control.CreateDeploymentGroupInput{}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -82,6 +96,25 @@ func TestDecodeReadsMapsAndTimes(t *testing.T) {
 	want := map[control.TargetFilterName][]string{"TargetStatus": {"Ready"}, "Other": nil}
 	if !reflect.DeepEqual(targets.TargetFilters, want) {
 		t.Errorf("got %+v", targets.TargetFilters)
+	}
+}
+
+func TestDecodeReadsTextAsEncodingJSONDoes(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`""`, `"plain"`, `"a\"b\\c\/d\be\ff\ng\rh\ti"`, `"\u00e4\u00C4\u4e16\uD83D\uDE00 ä世😀"`, `"\ud800"`, `"\ud800\ud800\udc00"`, `"\ud800\n"`, `"\udc00\ud800x"`,
+		`"\ud800\u0041"`, `"\ud8000000"`, `"\\"`, `"\\\""`, `"{\"a\":[1,\"]\"]}"`, `"\u0000\u001f\u2028"`,
+	} {
+		var want string
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			t.Fatal(err)
+		}
+		var in control.GetApplicationInput
+		// The text stands in what nobody asked for, in a name and in a member.
+		body := " {\t\"x\" : [ " + text + ",{" + text + ":-1.5e+3 , \"y\":[true,false,null]}] ,\r\n" + text + ":[ ] , \"application\\u004eame\" : " + text + " } "
+		if err := awsjson.Decode([]byte(body), &in); err != nil || in.ApplicationName == nil || *in.ApplicationName != want {
+			t.Errorf("%s: got %v, %v, want %q", text, in.ApplicationName, err, want)
+		}
 	}
 }
 

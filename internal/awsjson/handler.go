@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 
 	"crossfade/internal/wire"
 )
@@ -57,6 +58,8 @@ type Outcome struct {
 type Handler struct {
 	cfg    Config
 	routes map[string]Route
+	// answers are places to encode answers in.
+	answers sync.Pool
 }
 
 // New returns a handler for the services. Two services may not claim the same target.
@@ -64,7 +67,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Log == nil || cfg.NewRequestID == nil {
 		return nil, errors.New("make an awsjson handler: Log and NewRequestID are required")
 	}
-	h := &Handler{cfg: cfg, routes: map[string]Route{}}
+	h := &Handler{cfg: cfg, routes: map[string]Route{}, answers: sync.Pool{New: newEncoded}}
 	for i := range cfg.Services {
 		svc := &cfg.Services[i]
 		for _, prefix := range svc.TargetPrefixes {
@@ -148,7 +151,8 @@ func (h *Handler) Serve(ctx context.Context, w http.ResponseWriter, route Route,
 	if err != nil {
 		return h.fail(ctx, w, &route, err)
 	}
-	return h.succeed(ctx, w, route, answer)
+	defer h.release(answer)
+	return h.succeed(ctx, w, answer.body())
 }
 
 // Refuse writes an error in the protocol's form, for what is refused before an operation runs. An error that is no *wire.Error becomes
@@ -157,8 +161,8 @@ func (h *Handler) Refuse(ctx context.Context, w http.ResponseWriter, err error) 
 	return h.fail(h.withID(ctx), w, nil, err)
 }
 
-// run returns the encoded answer.
-func (h *Handler) run(ctx context.Context, route Route, body []byte) (answer []byte, err error) {
+// run returns the encoded answer; nil: it has no body.
+func (h *Handler) run(ctx context.Context, route Route, body []byte) (answer *encoded, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			answer, err = nil, fmt.Errorf("panic in %s: %v\n%s", route.Op.Name, p, debug.Stack())
@@ -182,7 +186,7 @@ func (h *Handler) run(ctx context.Context, route Route, body []byte) (answer []b
 	if err != nil || !route.Op.HasOutput {
 		return nil, err
 	}
-	return encode(out)
+	return h.encode(out)
 }
 
 func (h *Handler) explain(route Route, v wire.Violation) error {

@@ -10,44 +10,48 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// canonicalRequest is the text whose hash is signed.
-func canonicalRequest(r *http.Request, c Claim, path, payloadHash string) string {
-	var b strings.Builder
-	b.WriteString(r.Method)
-	b.WriteByte('\n')
-	b.WriteString(path)
-	b.WriteByte('\n')
-	b.WriteString(canonicalQuery(r.URL.RawQuery, c.Presigned))
-	b.WriteByte('\n')
+// appendCanonical appends the text whose hash is signed.
+func appendCanonical(b []byte, r *http.Request, c Claim, path, payloadHash string) []byte {
+	b = append(b, r.Method...)
+	b = append(b, '\n')
+	b = append(b, path...)
+	b = append(b, '\n')
+	b = append(b, canonicalQuery(r.URL.RawQuery, c.Presigned)...)
+	b = append(b, '\n')
 	for _, h := range c.SignedHeaders {
-		b.WriteString(h)
-		b.WriteByte(':')
-		b.WriteString(headerValue(r, h))
-		b.WriteByte('\n')
+		b = append(b, h...)
+		b = append(b, ':')
+		b = appendHeader(b, r, h)
+		b = append(b, '\n')
 	}
-	b.WriteByte('\n')
-	b.WriteString(strings.Join(c.SignedHeaders, ";"))
-	b.WriteByte('\n')
-	b.WriteString(payloadHash)
-	return b.String()
+	b = append(b, '\n')
+	for i, h := range c.SignedHeaders {
+		if i > 0 {
+			b = append(b, ';')
+		}
+		b = append(b, h...)
+	}
+	b = append(b, '\n')
+	return append(b, payloadHash...)
 }
 
 // canonicalPaths is the path as it may have been signed: S3's encoded once, by the book or as it was sent; all others' normalised and encoded
-// a second time.
-func canonicalPaths(u *url.URL, service string) []string {
+// a second time. other is empty when there is only one way.
+func canonicalPaths(u *url.URL, service string) (path, other string) {
 	if service != ServiceS3 {
-		return []string{canonicalPath(u)}
+		return canonicalPath(u), ""
 	}
 	if u.Path == "" {
-		return []string{"/"}
+		return "/", ""
 	}
 	book, sent := escape(u.Path, true), u.EscapedPath()
 	if book == sent {
-		return []string{book}
+		return book, ""
 	}
-	return []string{book, sent}
+	return book, sent
 }
 
 func canonicalPath(u *url.URL) string {
@@ -131,25 +135,48 @@ func escape(s string, keepSlash bool) string {
 	return string(b)
 }
 
-// headerValue is a header as it is signed: values joined by commas, runs of spaces made one. Go keeps some headers outside the map.
-func headerValue(r *http.Request, name string) string {
-	values := r.Header.Values(name)
+// appendHeader appends a header as it is signed: values joined by commas, runs of spaces made one. Go keeps some headers outside the map.
+func appendHeader(b []byte, r *http.Request, name string) []byte {
+	values := headerValues(r.Header, name)
 	switch {
+	case name == "host" && r.Host == "":
+		return append(b, squeeze(r.URL.Host)...)
 	case name == "host":
-		values = []string{r.Host}
-		if r.Host == "" {
-			values = []string{r.URL.Host}
-		}
+		return append(b, squeeze(r.Host)...)
 	case name == "content-length" && len(values) == 0 && r.ContentLength >= 0:
-		values = []string{strconv.FormatInt(r.ContentLength, 10)}
+		return strconv.AppendInt(b, r.ContentLength, 10)
 	case name == "transfer-encoding" && len(values) == 0:
 		values = r.TransferEncoding
 	}
-	trimmed := make([]string, len(values))
 	for i, v := range values {
-		trimmed[i] = squeeze(v)
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, squeeze(v)...)
 	}
-	return strings.Join(trimmed, ",")
+	return b
+}
+
+// headerValues is h.Values of a name in lower case, without a copy of the name in its canonical form.
+func headerValues(h http.Header, name string) []string {
+	var room [64]byte
+	if len(name) > len(room) {
+		return h.Values(name)
+	}
+	upper := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case c >= 'a' && c <= 'z' && upper:
+			room[i] = c - 'a' + 'A'
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-':
+			room[i] = c
+		default:
+			return h.Values(name)
+		}
+		upper = c == '-'
+	}
+	return h[string(room[:len(name)])]
 }
 
 func squeeze(s string) string {
@@ -174,10 +201,49 @@ func (c Claim) scope() string {
 	return c.Date + "/" + c.Region + "/" + c.Service + "/" + terminator
 }
 
-// stringToSign joins the hash of the canonical request with time and scope.
-func stringToSign(c Claim, canonical string) string {
-	sum := sha256.Sum256([]byte(canonical))
-	return algorithm + "\n" + c.At.UTC().Format(timeFormat) + "\n" + c.scope() + "\n" + hex.EncodeToString(sum[:])
+// appendScope appends the credential scope without the key.
+func (c Claim) appendScope(b []byte) []byte {
+	for _, part := range [...]string{c.Date, c.Region, c.Service} {
+		b = append(append(b, part...), '/')
+	}
+	return append(b, terminator...)
+}
+
+// scratch is room for the texts of a signature, which is used again.
+type scratch struct {
+	text []byte
+	sum  [sha256.Size]byte
+}
+
+// scratches are places to write what is forgotten as soon as it is hashed.
+var scratches = sync.Pool{New: func() any { return &scratch{text: make([]byte, 0, 1024)} }}
+
+// mostScratch bounds the places that are kept, in bytes.
+const mostScratch = 16 << 10
+
+// sign is the signature of a request: the HMAC of the hash of the canonical request, with time and scope.
+func sign(key []byte, r *http.Request, c Claim, path, payloadHash string) [sha256.Size]byte {
+	s, ok := scratches.Get().(*scratch)
+	if !ok {
+		s = &scratch{}
+	}
+	b := appendCanonical(s.text[:0], r, c, path, payloadHash)
+	s.sum = sha256.Sum256(b)
+	b = append(b[:0], algorithm...)
+	b = append(b, '\n')
+	b = c.At.UTC().AppendFormat(b, timeFormat)
+	b = append(b, '\n')
+	b = c.appendScope(b)
+	b = append(b, '\n')
+	b = hex.AppendEncode(b, s.sum[:])
+	m := hmac.New(sha256.New, key)
+	m.Write(b)
+	m.Sum(s.sum[:0])
+	sum := s.sum
+	if s.text = b; cap(b) <= mostScratch {
+		scratches.Put(s)
+	}
+	return sum
 }
 
 func mac(key []byte, s string) []byte {

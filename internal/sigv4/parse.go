@@ -54,16 +54,12 @@ func parseHeader(r *http.Request, h string) (Claim, error) {
 	if name != algorithm {
 		return Claim{}, incomplete("the Authorization header must begin with %s", algorithm)
 	}
-	parts := map[string]string{}
-	for field := range strings.SplitSeq(rest, ",") {
-		k, v, ok := strings.Cut(strings.TrimSpace(field), "=")
-		if !ok || parts[k] != "" {
-			return Claim{}, incomplete("the Authorization header can't be read at %q", clip(field))
-		}
-		parts[k] = v
+	parts, ok := parseFields(rest)
+	if !ok {
+		return Claim{}, incomplete("the Authorization header can't be read at %q", clip(parts.bad))
 	}
 	c := Claim{SessionToken: r.Header.Get("X-Amz-Security-Token"), ContentSHA256: r.Header.Get("X-Amz-Content-Sha256")}
-	if err := c.fill(parts["Credential"], parts["SignedHeaders"], parts["Signature"]); err != nil {
+	if err := c.fill(parts.credential, parts.headers, parts.signature); err != nil {
 		return Claim{}, err
 	}
 	at, err := headerTime(r)
@@ -75,6 +71,42 @@ func parseHeader(r *http.Request, h string) (Claim, error) {
 		return Claim{}, incomplete("SignedHeaders lacks x-amz-date")
 	}
 	return c, nil
+}
+
+// fields are those of an Authorization header.
+type fields struct {
+	credential, headers, signature string
+	others                         map[string]string // nil: there are none
+	bad                            string            // where it can't be read
+}
+
+// parseFields reads NAME=VALUE, NAME=VALUE…; ok is false when it can't be read, or has a name twice.
+func parseFields(text string) (f fields, ok bool) {
+	for field := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(field), "=")
+		var known *string
+		switch name {
+		case "Credential":
+			known = &f.credential
+		case "SignedHeaders":
+			known = &f.headers
+		case "Signature":
+			known = &f.signature
+		}
+		switch {
+		case !ok || known != nil && *known != "" || f.others[name] != "":
+			f.bad = field
+			return f, false
+		case known != nil:
+			*known = value
+		default:
+			if f.others == nil {
+				f.others = map[string]string{}
+			}
+			f.others[name] = value
+		}
+	}
+	return f, true
 }
 
 func headerTime(r *http.Request) (time.Time, error) {
@@ -118,19 +150,23 @@ func parseQuery(r *http.Request, q url.Values) (Claim, error) {
 
 // fill reads the three parts that both forms have.
 func (c *Claim) fill(credential, headers, signature string) error {
-	for _, part := range [][2]string{{"Credential", credential}, {"SignedHeaders", headers}, {"Signature", signature}} {
+	for _, part := range [...][2]string{{"Credential", credential}, {"SignedHeaders", headers}, {"Signature", signature}} {
 		if part[1] == "" {
 			return incomplete("%s is missing", part[0])
 		}
 	}
-	scope := strings.Split(credential, "/")
-	if len(scope) != 5 || scope[4] != terminator || slices.Contains(scope, "") || len(scope[0]) > 128 {
+	var scope [5]string
+	rest, more := credential, true
+	for i := range scope {
+		scope[i], rest, more = strings.Cut(rest, "/")
+	}
+	if more || scope[4] != terminator || slices.Contains(scope[:], "") || len(scope[0]) > 128 {
 		return incomplete("Credential %q is not KEY/yyyymmdd/region/service/%s", clip(credential), terminator)
 	}
 	if _, err := time.Parse(dateFormat, scope[1]); err != nil {
 		return incomplete("the date %q of the Credential is not of the form yyyymmdd", clip(scope[1]))
 	}
-	if len(signature) != 64 || strings.Trim(signature, "0123456789abcdef") != "" {
+	if len(signature) != 64 || !lowerHex(signature) {
 		return incomplete("Signature is not 64 lower-case hexadecimal digits")
 	}
 	c.AccessKeyID, c.Date, c.Region, c.Service, c.Signature = scope[0], scope[1], scope[2], scope[3], signature
@@ -144,6 +180,16 @@ func (c *Claim) fill(credential, headers, signature string) error {
 		return incomplete("SignedHeaders lacks host")
 	}
 	return nil
+}
+
+// lowerHex reports whether there are only hexadecimal digits, in lower case.
+func lowerHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 func clip(s string) string {

@@ -40,6 +40,7 @@ func Sign(r *http.Request, cred Credential, region, service, payloadHash string,
 		}
 	}
 	slices.Sort(c.SignedHeaders)
-	signature := hex.EncodeToString(mac(signingKey(cred.SecretAccessKey, c), stringToSign(c, canonicalRequest(r, c, canonicalPaths(r.URL, service)[0], payloadHash))))
-	r.Header.Set("Authorization", algorithm+" Credential="+c.AccessKeyID+"/"+c.scope()+", SignedHeaders="+strings.Join(c.SignedHeaders, ";")+", Signature="+signature)
+	path, _ := canonicalPaths(r.URL, service)
+	signature := sign(signingKey(cred.SecretAccessKey, c), r, c, path, payloadHash)
+	r.Header.Set("Authorization", algorithm+" Credential="+c.AccessKeyID+"/"+c.scope()+", SignedHeaders="+strings.Join(c.SignedHeaders, ";")+", Signature="+hex.EncodeToString(signature[:]))
 }

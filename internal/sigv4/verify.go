@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"crossfade/internal/recent"
 )
 
 // Window is how far X-Amz-Date may be from the server's clock, either way.
@@ -61,7 +64,7 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Ve
 		return refused, err
 	}
 	// What can't be read is passed over by those who read parameters one by one, and would be signed as something else.
-	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+	if !readable(r.URL.RawQuery) {
 		return refused, refuse(IncompleteSignature, "InvalidURI", "The query can't be read: encode %%, ; and what is no letter or digit as %%XX.")
 	}
 	if c.Presigned && c.Service != ServiceS3 && !slices.Contains(v.QueryServices, c.Service) {
@@ -90,17 +93,30 @@ func (v *Verifier) Verify(ctx context.Context, r *http.Request, body []byte) (Ve
 		return refused, err
 	}
 	key := v.cache.key(secret, c)
-	got, err := hex.DecodeString(c.Signature)
-	if err != nil {
+	var got [sha256.Size]byte
+	if n, err := hex.Decode(got[:], []byte(c.Signature)); err != nil || n != len(got) {
 		return refused, incomplete("Signature is not hexadecimal")
 	}
-	for _, path := range canonicalPaths(r.URL, c.Service) {
-		want := mac(key, stringToSign(c, canonicalRequest(r, c, path, hash)))
-		if subtle.ConstantTimeCompare(got, want) == 1 {
-			return Verified{Claim: c, key: key}, nil
-		}
+	path, other := canonicalPaths(r.URL, c.Service)
+	want := sign(key, r, c, path, hash)
+	holds := subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	if !holds && other != "" {
+		want = sign(key, r, c, other, hash)
+		holds = subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	}
+	if holds {
+		return Verified{Claim: c, key: key}, nil
 	}
 	return refused, refuse(InvalidSignature, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.")
+}
+
+// readable reports whether all of a query can be read.
+func readable(query string) bool {
+	if query == "" {
+		return true
+	}
+	_, err := url.ParseQuery(query)
+	return err == nil
 }
 
 func (v *Verifier) checkScope(c Claim) error {
@@ -112,10 +128,16 @@ func (v *Verifier) checkScope(c Claim) error {
 		return wrong("Credential should be scoped to one of the services %s, not %q.", strings.Join(v.Services, ", "), clip(c.Service))
 	case c.Region != v.Region && !slices.Contains(v.OtherRegions[c.Service], c.Region):
 		return wrong("Credential should be scoped to region %s, not %q.", v.Region, clip(c.Region))
-	case c.Date != c.At.UTC().Format(dateFormat):
+	case !onDay(c.At, c.Date):
 		return wrong("Date in Credential scope does not match the date of the request: %s is not %s.", c.Date, c.At.UTC().Format(dateFormat))
 	}
 	return nil
+}
+
+// onDay reports whether a time is on the day of a scope.
+func onDay(at time.Time, date string) bool {
+	var room [len(dateFormat)]byte
+	return string(at.UTC().AppendFormat(room[:0], dateFormat)) == date
 }
 
 func (v *Verifier) checkClock(c Claim) error {
@@ -164,12 +186,16 @@ func payloadHash(c Claim, body []byte) (string, error) {
 // That holds for presigned URLs all the more: whoever was handed one to write an object must not make it copy another, or forge metadata. The
 // hash of the body needs no signature of its own, because the canonical request names it.
 func checkSigned(r *http.Request, c Claim) error {
+	const amz, target = "x-amz-", "x-amz-target"
 	for name := range r.Header {
+		if len(name) < len(amz) || !strings.EqualFold(name[:len(amz)], amz) || c.Service != ServiceS3 && len(name) != len(target) {
+			continue
+		}
 		n := strings.ToLower(name)
-		if strings.HasPrefix(n, "x-amz-") && n != "x-amz-content-sha256" && !slices.Contains(c.SignedHeaders, n) && c.Service == ServiceS3 {
+		if c.Service == ServiceS3 && n != "x-amz-content-sha256" && !slices.Contains(c.SignedHeaders, n) {
 			return refuse(InvalidSignature, "AccessDenied", "There were headers present in the request which were not signed: %s.", n)
 		}
-		if n == "x-amz-target" && !slices.Contains(c.SignedHeaders, n) {
+		if n == target && !slices.Contains(c.SignedHeaders, n) {
 			return refuse(InvalidSignature, "AccessDenied", "The header x-amz-target is not signed; a request must sign which operation it calls.")
 		}
 	}
@@ -178,24 +204,24 @@ func checkSigned(r *http.Request, c Claim) error {
 
 // keyCache remembers derived keys: deriving costs four hashes, and a key serves a day.
 type keyCache struct {
-	mu   sync.Mutex
-	keys map[string][]byte
+	once sync.Once
+	keys *recent.Map[derived, []byte]
 }
 
-// maxCachedKeys bounds the cache; when it is full it starts anew.
-const maxCachedKeys = 4096
+// derived is what a key is derived from.
+type derived struct{ secret, date, region, service string }
+
+// maxCachedKeys bounds the cache: twice the hosts of a large fleet.
+const maxCachedKeys = 20_000
 
 func (k *keyCache) key(secret string, c Claim) []byte {
-	id := c.scope() + "/" + secret
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if key, ok := k.keys[id]; ok {
+	k.once.Do(func() { k.keys = recent.New[derived, []byte](maxCachedKeys) })
+	from := derived{secret, c.Date, c.Region, c.Service}
+	if key, ok := k.keys.Get(from); ok {
 		return key
 	}
-	if k.keys == nil || len(k.keys) >= maxCachedKeys {
-		k.keys = map[string][]byte{}
-	}
 	key := signingKey(secret, c)
-	k.keys[id] = key
+	// What the claim says is part of the request's header, all of which would stay.
+	k.keys.Put(derived{strings.Clone(secret), strings.Clone(c.Date), strings.Clone(c.Region), strings.Clone(c.Service)}, key)
 	return key
 }

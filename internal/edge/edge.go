@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,9 @@ const bodyTime = 30 * time.Second
 
 // atFirst is how much room a JSON body gets before any of it has come, in bytes.
 const atFirst = 16 << 10
+
+// mostKept bounds the room for a body that is kept for the next one, in bytes: a held poll holds it too.
+const mostKept = 2 << 10
 
 // Objects is the S3 part. The edge has verified the request before ServeObject, and judges the body while ServeObject reads it.
 type Objects interface {
@@ -84,6 +88,7 @@ type Edge struct {
 	cfg      Config
 	bodyTime time.Duration
 	draining atomic.Bool
+	bodies   sync.Pool // of *bytes.Buffer
 	drained  context.Context
 	drain    context.CancelFunc
 }
@@ -104,7 +109,7 @@ func (e *Edge) Drain() {
 // ServeHTTP implements http.Handler.
 func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := e.cfg.NewRequestID()
-	w.Header().Set("X-Amzn-Requestid", id)
+	w.Header()["X-Amzn-Requestid"] = []string{id} // its canonical form
 	r = r.WithContext(auth.WithDecisions(awsjson.WithRequestID(r.Context(), id)))
 	if r.ContentLength != 0 {
 		// Before it answers, the HTTP server waits for what is left of a body, and it waits for ever.
@@ -117,7 +122,8 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		page.ServeHTTP(w, r)
 		return
 	}
-	c := &call{edge: e, w: &statusWriter{ResponseWriter: w}, r: r, begun: time.Now()}
+	c := &call{edge: e, r: r, begun: time.Now(), answer: statusWriter{ResponseWriter: w}}
+	c.w = &c.answer
 	defer c.done()
 	read, ok := e.cfg.Reads[r.URL.Path]
 	switch {
@@ -135,9 +141,13 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // call is one request on its way.
 type call struct {
 	edge  *Edge
-	w     *statusWriter
+	w     *statusWriter // answer
 	r     *http.Request
 	begun time.Time
+
+	answer statusWriter
+	body   *bytes.Buffer // of a JSON or a query call; nil: it was not read
+	from   string        // address; empty: nobody has asked for it
 
 	service, operation string
 	caller             auth.Caller
@@ -190,9 +200,10 @@ func (c *call) json() {
 		return
 	}
 	// A poll that is held does not hold up a server that stops.
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if c.service == auth.ServiceHost || c.operation == auth.FollowTargetGroups {
+	if c.service == auth.ServiceHost && c.operation == pollHostCommand || c.operation == auth.FollowTargetGroups {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
 		defer context.AfterFunc(e.drained, cancel)()
 	}
 	c.code = string(e.cfg.JSON.Serve(ctx, c.w, route, body).Code)
@@ -214,12 +225,16 @@ func (c *call) refuseJSON(err error) {
 	c.code = string(c.edge.cfg.JSON.Refuse(ctx, c.w, err).Code)
 }
 
-// readBody reads the whole body of a JSON call, no more than it may have.
+// readBody reads the whole body of a JSON call, no more than it may have. What it returns holds until the call is done.
 func (c *call) readBody() ([]byte, error) {
-	var b bytes.Buffer
-	// What is only announced gets no memory.
+	b, ok := c.edge.bodies.Get().(*bytes.Buffer)
+	if !ok {
+		b = &bytes.Buffer{}
+	}
+	c.body = b
+	// What is only announced gets no memory. The buffer wants room to see that nothing follows.
 	if n := c.r.ContentLength; n > 0 {
-		b.Grow(int(min(n, atFirst)) + 1)
+		b.Grow(int(min(n, atFirst)) + bytes.MinRead)
 	}
 	_, err := b.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, MaxJSONBody))
 	var tooLarge *http.MaxBytesError
@@ -286,11 +301,13 @@ func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
 
 // address is where the request comes from, without the port.
 func (c *call) address() string {
-	address, _, err := net.SplitHostPort(c.r.RemoteAddr)
-	if err != nil {
-		return c.r.RemoteAddr
+	if c.from == "" {
+		var err error
+		if c.from, _, err = net.SplitHostPort(c.r.RemoteAddr); err != nil {
+			c.from = c.r.RemoteAddr
+		}
 	}
-	return address
+	return c.from
 }
 
 func (c *call) identify(v sigv4.Verified) (context.Context, error) {
@@ -372,6 +389,10 @@ func (c *call) done() {
 	}
 	c.edge.cfg.Observe(c.service, operation, c.code, time.Since(c.begun))
 	c.audit()
+	if c.body != nil && c.body.Cap() <= mostKept {
+		c.body.Reset()
+		c.edge.bodies.Put(c.body)
+	}
 }
 
 // changesSomething reports whether an operation of a JSON or a query service may change what is stored, or gives out credentials. The agents' own

@@ -5,10 +5,12 @@
 package limit
 
 import (
-	"sync"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"crossfade/internal/recent"
 )
 
 // Rule is how many calls a key may make.
@@ -21,12 +23,8 @@ type Rule struct {
 type Limiter struct {
 	rule Rule
 	now  func() time.Time
-	half int
-
-	mu sync.Mutex
-	// Buckets live in two generations: when the younger one is full it becomes the older, and what was not asked for during a whole generation is
-	// forgotten. A bucket that is forgotten early is full again, which errs on the side of the caller.
-	young, old map[string]*rate.Limiter
+	// A bucket that is forgotten, because nobody asked for it for long, is full again, which errs on the side of the caller.
+	buckets *recent.Map[string, *rate.Limiter]
 }
 
 // New makes a Limiter that remembers at most that many keys. A rule without a rate makes nil.
@@ -34,7 +32,7 @@ func New(rule Rule, most int, now func() time.Time) *Limiter {
 	if rule.Rate <= 0 {
 		return nil
 	}
-	return &Limiter{rule: rule, now: now, half: max(1, most/2), young: map[string]*rate.Limiter{}}
+	return &Limiter{rule: rule, now: now, buckets: recent.New[string, *rate.Limiter](most)}
 }
 
 // Allow counts a call and reports whether it may go on.
@@ -46,18 +44,11 @@ func (l *Limiter) Allow(key string) bool {
 }
 
 func (l *Limiter) bucket(key string) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if b, ok := l.young[key]; ok {
+	if b, ok := l.buckets.Get(key); ok {
 		return b
 	}
-	b, ok := l.old[key]
-	if !ok {
-		b = rate.NewLimiter(rate.Limit(l.rule.Rate), max(1, l.rule.Burst))
-	}
-	if len(l.young) >= l.half {
-		l.young, l.old = map[string]*rate.Limiter{}, l.young
-	}
-	l.young[key] = b
-	return b
+	// The key may be part of a request's header, all of which would stay.
+	return l.buckets.GetOr(strings.Clone(key), func() *rate.Limiter {
+		return rate.NewLimiter(rate.Limit(l.rule.Rate), max(1, l.rule.Burst))
+	})
 }

@@ -62,7 +62,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatalf("after %d others its bucket was forgotten", i)
 		}
 	}
-	if n := len(l.young) + len(l.old); n > 100 {
+	if n := l.buckets.Len(); n > 100 {
 		t.Errorf("%d keys are remembered", n)
 	}
 }

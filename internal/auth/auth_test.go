@@ -21,6 +21,15 @@ type shelf struct {
 	mu    sync.Mutex
 	keys  map[string]auth.Record
 	reads int
+	count int64 // of changes
+	asked int   // how often for them
+}
+
+func (s *shelf) Changes(context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked++
+	return s.count, nil
 }
 
 func (s *shelf) PutKey(_ context.Context, r auth.Record) error {
@@ -30,6 +39,7 @@ func (s *shelf) PutKey(_ context.Context, r auth.Record) error {
 		s.keys = map[string]auth.Record{}
 	}
 	s.keys[r.AccessKeyID] = r
+	s.count++
 	return nil
 }
 
@@ -58,6 +68,7 @@ func (s *shelf) DeleteKey(_ context.Context, id string) error {
 	if _, ok := s.keys[id]; !ok {
 		return auth.ErrNoKey
 	}
+	s.count++
 	delete(s.keys, id)
 	return nil
 }

@@ -51,6 +51,47 @@ func TestAnotherProcessChangesAKey(t *testing.T) {
 	}
 }
 
+// TestKeysAreReadAgainOnlyAfterAChange holds that a process that is not alone asks once a second whether any key has changed, and reads none until then.
+func TestKeysAreReadAgainOnlyAfterAChange(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	s := &shelf{}
+	k := newKeys(t, s, func() time.Time { return now })
+	p := auth.Principal{ARN: auth.UserARN("1", "web"), Account: "1", Kind: auth.Host}
+	const hosts = 20
+	for i := range hosts {
+		if err := k.Put(t.Context(), sigv4.Credential{AccessKeyID: fmt.Sprint("KEY", i), SecretAccessKey: "secret"}, p, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use := func() {
+		t.Helper()
+		for i := range hosts {
+			if _, err := k.Secret(t.Context(), fmt.Sprint("KEY", i), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 5 {
+		use()
+		use()
+		now = now.Add(time.Second)
+	}
+	if s.reads != hosts || s.asked != 5 {
+		t.Errorf("keys were read %d times, and the store was asked %d times", s.reads, s.asked)
+	}
+	if err := newKeys(t, s, func() time.Time { return now }).Delete(t.Context(), "KEY0"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Second)
+	if _, err := k.Secret(t.Context(), "KEY0", ""); !errors.Is(err, sigv4.ErrUnknownKey) {
+		t.Errorf("a key that another process deleted: %v", err)
+	}
+	if _, err := k.Secret(t.Context(), "KEY1", ""); err != nil || s.reads != hosts+2 {
+		t.Errorf("one that it did not: %v, after %d reads", err, s.reads)
+	}
+}
+
 // TestAloneAKeyIsReadOnce holds that the only process on a store reads a key once, and never goes on with one that it changed.
 func TestAloneAKeyIsReadOnce(t *testing.T) {
 	t.Parallel()

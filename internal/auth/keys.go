@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"crossfade/internal/recent"
@@ -37,6 +38,14 @@ type KeyStore interface {
 	Keys(ctx context.Context, account, arn string) ([]Record, error)
 	// DeleteKey answers ErrNoKey when there is none.
 	DeleteKey(ctx context.Context, accessKeyID string) error
+	// Changes is a number that grows with every PutKey and DeleteKey, whichever process does it.
+	Changes(ctx context.Context) (int64, error)
+}
+
+// Marker is a KeyStore that can say by a text whether any key has changed, whoever changed it: as long as it answers the same, none has. It is asked
+// once a second at most.
+type Marker interface {
+	Mark(ctx context.Context) (string, error)
 }
 
 // Keys gives out and looks up access keys.
@@ -46,18 +55,28 @@ type Keys struct {
 	sessions *Sealer
 	now      func() time.Time
 	alone    bool
+	marks    *marks // nil: the store has no mark
 
 	cache  *recent.Map[string, opened]
 	tokens *recent.Map[tokenOf, sessionContent]
 
 	mu      sync.Mutex
 	changes uint64 // counts forget, so that what was read before a change is not kept after it
+
+	asked  atomic.Pointer[asked]
+	asking chan struct{} // holds one: whoever asks the store
+}
+
+// asked is the store's number of changes at a time.
+type asked struct {
+	changes int64
+	at      time.Time
 }
 
 type opened struct {
-	record Record // without its SealedSecret
-	secret string
-	at     time.Time
+	record  Record // without its SealedSecret
+	secret  string
+	changes int64 // of the store, before it was read
 }
 
 const (
@@ -81,6 +100,7 @@ func NewKeys(store KeyStore, keyFile []byte, now func() time.Time) (*Keys, error
 	}
 	return &Keys{
 		store: store, sealer: s, sessions: sessions, now: now, cache: recent.New[string, opened](maxCached), tokens: recent.New[tokenOf, sessionContent](maxCached),
+		asking: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -193,10 +213,43 @@ func (k *Keys) Principal(ctx context.Context, accessKeyID, sessionToken string) 
 	return o.record.Principal, err
 }
 
+// changed is the store's number of changes, as it was less than cacheFor ago. A store that nobody else writes to is not asked.
+func (k *Keys) changed(ctx context.Context, now time.Time) (int64, error) {
+	fresh := func() (int64, bool) {
+		a := k.asked.Load()
+		if a == nil {
+			return 0, false
+		}
+		age := now.Sub(a.at)
+		return a.changes, age >= 0 && age < cacheFor
+	}
+	if n, ok := fresh(); ok || k.alone {
+		return n, nil
+	}
+	select {
+	case k.asking <- struct{}{}:
+		defer func() { <-k.asking }()
+	case <-ctx.Done():
+		return 0, fmt.Errorf("wait for the number of changed access keys: %w", ctx.Err())
+	}
+	if n, ok := fresh(); ok { // somebody else has asked meanwhile
+		return n, nil
+	}
+	n, err := k.store.Changes(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask whether access keys have changed: %w", err)
+	}
+	k.asked.Store(&asked{n, now})
+	return n, nil
+}
+
 // open looks a key up. A key that there is not is never remembered.
 func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
-	now := k.now()
-	if o, ok := k.cache.Get(accessKeyID); ok && (k.alone || now.Sub(o.at) < cacheFor) {
+	number, err := k.changed(ctx, k.now())
+	if err != nil {
+		return opened{}, err
+	}
+	if o, ok := k.cache.Get(accessKeyID); ok && o.changes == number {
 		return o, nil
 	}
 	k.mu.Lock()
@@ -211,7 +264,7 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 		return opened{}, err
 	}
 	r.SealedSecret = nil
-	o := opened{record: r, secret: secret, at: now}
+	o := opened{record: r, secret: secret, changes: number}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.changes == changes {

@@ -52,3 +52,9 @@ func TestTogether(t *testing.T) {
 	at := fresh(t)
 	storetest.RunTogether(t, open(t, at), open(t, at), open(t, at))
 }
+
+// TestChangesOfKeysAreCounted holds that whoever remembers keys can tell when to forget them.
+func TestChangesOfKeysAreCounted(t *testing.T) {
+	t.Parallel()
+	storetest.RunKeys(t, open(t, fresh(t)).Keys())
+}

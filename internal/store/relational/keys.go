@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"crossfade/internal/auth"
 	"crossfade/internal/store"
@@ -12,7 +13,10 @@ import (
 // Keys is the access keys in a Store. They belong to the server and not to an account's resources, so they are no part of store.Store.
 type Keys struct{ s *Store }
 
-var _ auth.KeyStore = Keys{}
+var (
+	_ auth.KeyStore = Keys{}
+	_ auth.Marker   = Keys{}
+)
 
 // Keys returns the store's access keys.
 func (s *Store) Keys() Keys { return Keys{s} }
@@ -30,6 +34,7 @@ func (k Keys) PutKey(ctx context.Context, r auth.Record) error {
 				account = excluded.account, arn = excluded.arn, kind = excluded.kind, sealed_secret = excluded.sealed_secret,
 				created_at = excluded.created_at, expires_at = excluded.expires_at, disabled = excluded.disabled`,
 			r.AccessKeyID, r.Principal.Account, r.Principal.ARN, string(r.Principal.Kind), sealed, nanosOrZero(r.CreatedAt), nanos(r.ExpiresAt), r.Disabled)
+		keyChanged(t)
 		return err
 	})
 	return wrap(err, "keep access key %s", r.AccessKeyID)
@@ -80,7 +85,27 @@ func (k Keys) Keys(ctx context.Context, account, arn string) ([]auth.Record, err
 // DeleteKey implements auth.KeyStore.
 func (k Keys) DeleteKey(ctx context.Context, accessKeyID string) error {
 	err := k.s.write.Do(ctx, func(t Tx) error {
+		keyChanged(t)
 		return one(t.Exec(`DELETE FROM access_key WHERE id = ?`, accessKeyID))
 	})
 	return wrap(noKey(err), "delete access key %s", accessKeyID)
+}
+
+// keyChanged counts a change of a key, in the same transaction.
+func keyChanged(t Tx) {
+	t.Later(nil, `INSERT INTO key_change (id, number) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET number = key_change.number + 1`)
+}
+
+// Changes implements auth.KeyStore.
+func (k Keys) Changes(ctx context.Context) (number int64, err error) {
+	err = k.s.read.Row(ctx, `SELECT coalesce(max(number), 0) FROM key_change`, nil, &number)
+	return number, wrap(err, "ask for the last change of access keys")
+}
+
+// Mark implements auth.Marker. Whoever puts a key sets when it was made, to the nanosecond, and whoever deletes one takes that away.
+func (k Keys) Mark(ctx context.Context) (string, error) {
+	var keys, seconds, nanos int64
+	err := k.s.read.Row(ctx, `SELECT count(*), CAST(coalesce(sum(created_at / 1000000000), 0) AS BIGINT), CAST(coalesce(sum(created_at % 1000000000), 0) AS BIGINT) FROM access_key`,
+		nil, &keys, &seconds, &nanos)
+	return fmt.Sprintf("%d keys, %d.%d", keys, seconds, nanos), wrap(err, "ask whether access keys have changed")
 }

@@ -9,6 +9,7 @@ import (
 	"crossfade/internal/auth"
 	"crossfade/internal/store/relational"
 	"crossfade/internal/store/sqlite"
+	"crossfade/internal/store/storetest"
 	"crossfade/internal/traffic"
 	"crossfade/internal/traffic/builtin"
 )
@@ -117,4 +118,10 @@ func TestSplits(t *testing.T) {
 	if want := []traffic.SplitObserved{api, web}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
+}
+
+// TestChangesOfKeysAreCounted holds that whoever remembers keys can tell when to forget them.
+func TestChangesOfKeysAreCounted(t *testing.T) {
+	t.Parallel()
+	storetest.RunKeys(t, open(t, t.TempDir()).Keys())
 }

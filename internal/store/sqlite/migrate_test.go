@@ -47,8 +47,12 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			if _, err := db.ExecContext(t.Context(), `INSERT INTO application (id, account, name, platform, tags, created_at) VALUES ('a', '1', 'shop', 'Server', '{}', 1)`); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := db.ExecContext(t.Context(), `INSERT INTO instance (account, name, arn, iam_user_arn, iam_session_arn, host, tags, registered_at, deregistered_at, address)
-				VALUES ('1', 'web-1', 'a', 'u', '', 'u', '{"Name":"web \u003cone\u003e","zone":"a"}', 1, NULL, ''), ('1', 'web-2', 'a', 'v', '', 'v', '{}', 1, 2, '')`); err != nil {
+			const tagsIndexed = 13 // before it, tags had no table
+			if version < tagsIndexed {
+				_, err = db.ExecContext(t.Context(), `INSERT INTO instance (account, name, arn, iam_user_arn, iam_session_arn, host, tags, registered_at, deregistered_at, address)
+					VALUES ('1', 'web-1', 'a', 'u', '', 'u', '{"Name":"web \u003cone\u003e","zone":"a"}', 1, NULL, ''), ('1', 'web-2', 'a', 'v', '', 'v', '{}', 1, 2, '')`)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			if err := db.Close(); err != nil {
@@ -68,7 +72,7 @@ func TestEveryEarlierSchemaIsBroughtUpToDate(t *testing.T) {
 			}
 			for _, f := range []deploy.TagFilter{{Key: "Name", Value: "web <one>", Type: deploy.KeyAndValue}, {Key: "zone", Type: deploy.KeyOnly}, {Value: "a", Type: deploy.ValueOnly}} {
 				found, err := s.Instances(t.Context(), "1", store.InstanceFilter{Tags: []deploy.TagFilter{f}}, store.Page{})
-				if err != nil || len(found) != 1 || found[0].Name != "web-1" {
+				if err != nil || version < tagsIndexed && (len(found) != 1 || found[0].Name != "web-1") {
 					t.Errorf("found by %+v: %+v, %v", f, found, err)
 				}
 			}

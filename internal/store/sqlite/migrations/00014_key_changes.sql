@@ -1,0 +1,6 @@
+-- +goose Up
+-- At most one row: how often any access key was changed, so that who remembers keys can ask whether it still may.
+CREATE TABLE key_change (
+    id     INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    number INTEGER NOT NULL
+);

@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -90,6 +91,79 @@ func TestKeysAreReadAgainOnlyAfterAChange(t *testing.T) {
 	if _, err := k.Secret(t.Context(), "KEY1", ""); err != nil || s.reads != hosts+2 {
 		t.Errorf("one that it did not: %v, after %d reads", err, s.reads)
 	}
+}
+
+// uncounted is a shelf as a server of an earlier version writes to it: its changes are not counted.
+type uncounted struct{ *shelf }
+
+func (u uncounted) DeleteKey(ctx context.Context, id string) error {
+	defer func() { u.count-- }()
+	return u.shelf.DeleteKey(ctx, id)
+}
+
+// TestAnEarlierVersionDeletesAKey holds that during an upgrade a key that goes uncounted is gone within a minute.
+func TestAnEarlierVersionDeletesAKey(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clock := func() time.Time { return now }
+	s := &shelf{}
+	k := newKeys(t, s, clock)
+	if err := k.Put(t.Context(), sigv4.Credential{AccessKeyID: "KEY", SecretAccessKey: "secret"}, auth.Principal{Account: "1"}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Secret(t.Context(), "KEY", ""); err != nil {
+		t.Fatal(err)
+	}
+	earlier, err := auth.NewKeys(uncounted{s}, make([]byte, auth.KeySize), clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := earlier.Delete(t.Context(), "KEY"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(time.Minute)
+	if _, err := k.Secret(t.Context(), "KEY", ""); !errors.Is(err, sigv4.ErrUnknownKey) {
+		t.Errorf("a minute later: %v", err)
+	}
+}
+
+// TestAStoreThatDoesNotAnswer holds that no key is taken for good of which it can't be told whether it was changed.
+func TestAStoreThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	d := &dumb{shelf: &shelf{}}
+	k, err := auth.NewKeys(d, make([]byte, auth.KeySize), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Put(t.Context(), sigv4.Credential{AccessKeyID: "KEY", SecretAccessKey: "secret"}, auth.Principal{Account: "1"}, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Secret(t.Context(), "KEY", ""); err != nil {
+		t.Fatal(err)
+	}
+	d.broken = errors.New("the connection is lost")
+	now = now.Add(time.Second)
+	if _, err := k.Secret(t.Context(), "KEY", ""); !errors.Is(err, d.broken) {
+		t.Errorf("it answered %v", err)
+	}
+	d.broken = nil
+	if _, err := k.Secret(t.Context(), "KEY", ""); err != nil {
+		t.Errorf("when it is back: %v", err)
+	}
+}
+
+// dumb can't say what has changed while it is broken.
+type dumb struct {
+	*shelf
+	broken error
+}
+
+func (d *dumb) Changes(ctx context.Context) (int64, error) {
+	if d.broken != nil {
+		return 0, d.broken
+	}
+	return d.shelf.Changes(ctx)
 }
 
 // TestAloneAKeyIsReadOnce holds that the only process on a store reads a key once, and never goes on with one that it changed.

@@ -42,12 +42,6 @@ type KeyStore interface {
 	Changes(ctx context.Context) (int64, error)
 }
 
-// Marker is a KeyStore that can say by a text whether any key has changed, whoever changed it: as long as it answers the same, none has. It is asked
-// once a second at most.
-type Marker interface {
-	Mark(ctx context.Context) (string, error)
-}
-
 // Keys gives out and looks up access keys.
 type Keys struct {
 	store    KeyStore
@@ -55,7 +49,6 @@ type Keys struct {
 	sessions *Sealer
 	now      func() time.Time
 	alone    bool
-	marks    *marks // nil: the store has no mark
 
 	cache  *recent.Map[string, opened]
 	tokens *recent.Map[tokenOf, sessionContent]
@@ -63,8 +56,10 @@ type Keys struct {
 	mu      sync.Mutex
 	changes uint64 // counts forget, so that what was read before a change is not kept after it
 
-	asked  atomic.Pointer[asked]
-	asking chan struct{} // holds one: whoever asks the store
+	asked    atomic.Pointer[asked]
+	asking   chan struct{} // holds one: whoever asks the store, who has what follows
+	failed   error         // why it could not be told; nil: it could
+	failedAt time.Time
 }
 
 // asked is the store's number of changes at a time.
@@ -77,6 +72,7 @@ type opened struct {
 	record  Record // without its SealedSecret
 	secret  string
 	changes int64 // of the store, before it was read
+	at      time.Time
 }
 
 const (
@@ -84,6 +80,9 @@ const (
 	maxCached = 20_000
 	// cacheFor is how long another process's change of a key may go unnoticed.
 	cacheFor = time.Second
+	// keptFor is how long a key is remembered without reading it again, unless this process is alone: servers of a version before the count of changes
+	// don't count theirs, and may be beside this one during an upgrade.
+	keptFor = time.Minute
 )
 
 var _ sigv4.Keys = (*Keys)(nil)
@@ -235,21 +234,31 @@ func (k *Keys) changed(ctx context.Context, now time.Time) (int64, error) {
 	if n, ok := fresh(); ok { // somebody else has asked meanwhile
 		return n, nil
 	}
+	// Of a store that does not answer, those who wait in line are told together: each would wait for all before it.
+	if k.failed != nil && k.failedAt.After(now) {
+		return 0, k.failed
+	}
 	n, err := k.store.Changes(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("ask whether access keys have changed: %w", err)
+		err = fmt.Errorf("ask whether access keys have changed: %w", err)
+		if ctx.Err() == nil {
+			k.failed, k.failedAt = err, k.now()
+		}
+		return 0, err
 	}
+	k.failed = nil
 	k.asked.Store(&asked{n, now})
 	return n, nil
 }
 
 // open looks a key up. A key that there is not is never remembered.
 func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
-	number, err := k.changed(ctx, k.now())
+	now := k.now()
+	number, err := k.changed(ctx, now)
 	if err != nil {
 		return opened{}, err
 	}
-	if o, ok := k.cache.Get(accessKeyID); ok && o.changes == number {
+	if o, ok := k.cache.Get(accessKeyID); ok && o.changes == number && (k.alone || now.Sub(o.at) < keptFor) {
 		return o, nil
 	}
 	k.mu.Lock()
@@ -264,7 +273,7 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 		return opened{}, err
 	}
 	r.SealedSecret = nil
-	o := opened{record: r, secret: secret, changes: number}
+	o := opened{record: r, secret: secret, changes: number, at: now}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.changes == changes {

@@ -39,6 +39,7 @@ func (r *rack) Key(_ context.Context, id string) (auth.Record, error) {
 
 func (*rack) Keys(context.Context, string, string) ([]auth.Record, error) { return nil, nil }
 func (*rack) DeleteKey(context.Context, string) error                     { return nil }
+func (*rack) Changes(context.Context) (int64, error)                      { return 0, nil }
 
 // nowhere takes an answer and forgets it.
 type nowhere struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 
 	"crossfade/internal/auth"
 	"crossfade/internal/store"
@@ -13,10 +12,7 @@ import (
 // Keys is the access keys in a Store. They belong to the server and not to an account's resources, so they are no part of store.Store.
 type Keys struct{ s *Store }
 
-var (
-	_ auth.KeyStore = Keys{}
-	_ auth.Marker   = Keys{}
-)
+var _ auth.KeyStore = Keys{}
 
 // Keys returns the store's access keys.
 func (s *Store) Keys() Keys { return Keys{s} }
@@ -100,12 +96,4 @@ func keyChanged(t Tx) {
 func (k Keys) Changes(ctx context.Context) (number int64, err error) {
 	err = k.s.read.Row(ctx, `SELECT coalesce(max(number), 0) FROM key_change`, nil, &number)
 	return number, wrap(err, "ask for the last change of access keys")
-}
-
-// Mark implements auth.Marker. Whoever puts a key sets when it was made, to the nanosecond, and whoever deletes one takes that away.
-func (k Keys) Mark(ctx context.Context) (string, error) {
-	var keys, seconds, nanos int64
-	err := k.s.read.Row(ctx, `SELECT count(*), CAST(coalesce(sum(created_at / 1000000000), 0) AS BIGINT), CAST(coalesce(sum(created_at % 1000000000), 0) AS BIGINT) FROM access_key`,
-		nil, &keys, &seconds, &nanos)
-	return fmt.Sprintf("%d keys, %d.%d", keys, seconds, nanos), wrap(err, "ask whether access keys have changed")
 }

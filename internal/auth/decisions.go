@@ -15,15 +15,27 @@ type Decision struct {
 
 type decisionsKey struct{}
 
-// ledger collects the decisions of one call.
+// ledger is a context that collects the decisions of one call.
 type ledger struct {
-	mu   sync.Mutex
-	list []Decision
+	context.Context
+	mu    sync.Mutex
+	list  []Decision
+	first [1]Decision // room for list: most calls need one permission
+}
+
+// Value implements context.Context.
+func (l *ledger) Value(key any) any {
+	if key == (decisionsKey{}) {
+		return l
+	}
+	return l.Context.Value(key)
 }
 
 // WithDecisions returns a context in which an Authorizer keeps what it decides.
 func WithDecisions(ctx context.Context) context.Context {
-	return context.WithValue(ctx, decisionsKey{}, &ledger{})
+	l := &ledger{Context: ctx}
+	l.list = l.first[:0]
+	return l
 }
 
 // Decisions returns what was decided in a context of WithDecisions so far, in order.

@@ -49,13 +49,29 @@ type Caller struct {
 
 type callerKey struct{}
 
+// called is a context that carries the caller.
+type called struct {
+	context.Context
+	caller Caller
+}
+
+// Value implements context.Context.
+func (c *called) Value(key any) any {
+	if key == (callerKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
 // WithCaller returns a context that carries the caller.
 func WithCaller(ctx context.Context, c Caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, c)
+	return &called{ctx, c}
 }
 
 // FromContext returns the caller that the context carries. ok is false when there is none: then the request was not authenticated.
 func FromContext(ctx context.Context) (c Caller, ok bool) {
-	c, ok = ctx.Value(callerKey{}).(Caller)
-	return c, ok
+	if called, ok := ctx.Value(callerKey{}).(*called); ok {
+		return called.caller, true
+	}
+	return Caller{}, false
 }

@@ -17,6 +17,9 @@ import (
 // maxDepth bounds the nesting of a body. The deepest input of a known model has six levels; more only costs memory.
 const maxDepth = 32
 
+// usualDepth is how deep most bodies are.
+const usualDepth = 4
+
 // Decode reads a body into a generated input structure.
 //
 // An empty body is an empty object. Unknown members are ignored, null means absent (in a list: the zero value), of a member given twice the
@@ -34,7 +37,7 @@ func Decode(body []byte, into any) error {
 	if !json.Valid(body) {
 		return syntaxError(body)
 	}
-	d := decoder{reader: reader{body: body}}
+	d := decoder{reader: reader{body: body}, path: make([]step, 0, usualDepth)}
 	if d.peek() != '{' {
 		return refuse("the body is " + d.kind() + ", and a JSON object is expected")
 	}

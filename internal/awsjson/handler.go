@@ -100,15 +100,31 @@ func UnknownTarget(target string) error {
 
 type requestIDKey struct{}
 
+// identified is a context that carries the request id.
+type identified struct {
+	context.Context
+	id string
+}
+
+// Value implements context.Context.
+func (i *identified) Value(key any) any {
+	if key == (requestIDKey{}) {
+		return i
+	}
+	return i.Context.Value(key)
+}
+
 // WithRequestID gives a request its id, so that the edge's own lines carry the one that the caller gets.
 func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDKey{}, id)
+	return &identified{ctx, id}
 }
 
 // RequestID returns the id of the request, empty outside of one.
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if i, ok := ctx.Value(requestIDKey{}).(*identified); ok {
+		return i.id
+	}
+	return ""
 }
 
 // withID makes sure that the context carries a request id.

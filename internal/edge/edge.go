@@ -236,12 +236,11 @@ func (c *call) readBody() ([]byte, error) {
 	if n := c.r.ContentLength; n > 0 {
 		b.Grow(int(min(n, atFirst)) + bytes.MinRead)
 	}
-	_, err := b.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, MaxJSONBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, wire.Errorf(awsjson.RequestEntityTooLarge, "The body is larger than the %d bytes that a call may have.", tooLarge.Limit)
-	case err != nil:
+	if _, err := b.ReadFrom(http.MaxBytesReader(c.w, c.r.Body, MaxJSONBody)); err != nil {
+		var tooLarge *http.MaxBytesError
+		if errors.As(err, &tooLarge) {
+			return nil, wire.Errorf(awsjson.RequestEntityTooLarge, "The body is larger than the %d bytes that a call may have.", tooLarge.Limit)
+		}
 		return nil, wire.Errorf(awsjson.Serialization, "The body could not be read to its end.")
 	}
 	// A held poll must outlive the deadline of its body.
@@ -276,14 +275,14 @@ func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
 		return sigv4.Verified{}, errThrottled
 	}
 	v, err := c.edge.cfg.Verifier.Verify(c.r.Context(), c.r, body)
-	var refused *sigv4.Error
-	if errors.As(err, &refused) {
-		if !limits.Failures.Allow(from) {
-			return v, errThrottled
-		}
-		c.refusedKey, c.refusedSignature = v.AccessKeyID, true
-	}
 	if err != nil {
+		var refused *sigv4.Error
+		if errors.As(err, &refused) {
+			if !limits.Failures.Allow(from) {
+				return v, errThrottled
+			}
+			c.refusedKey, c.refusedSignature = v.AccessKeyID, true
+		}
 		return v, err
 	}
 	if !limits.PerKey.Allow(v.AccessKeyID) {

@@ -19,7 +19,9 @@ type Credential struct {
 // Hash is the payload hash of a body.
 func Hash(body []byte) string {
 	sum := sha256.Sum256(body)
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // Sign signs a request in its Authorization header: the host, every x-amz header, the content type, and the payload hash (see Hash and

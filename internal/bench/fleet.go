@@ -26,8 +26,10 @@ func fleet(ctx context.Context, at *Installation, o Options) (_ *Report, err err
 	}); err != nil {
 		return nil, err
 	}
-	s := newSwarm(at, o.Hosts)
-	s.start(ctx, hosts)
+	s := newSwarm(at)
+	if err := s.start(ctx, hosts); err != nil {
+		return nil, err
+	}
 	defer s.end()
 	if err := s.connected(ctx, o.Hosts); err != nil {
 		return nil, err

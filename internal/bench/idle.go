@@ -21,8 +21,10 @@ func idle(ctx context.Context, at *Installation, o Options) (_ *Report, err erro
 		return nil, err
 	}
 	registered := time.Since(begun)
-	s := newSwarm(at, o.Hosts)
-	s.start(ctx, hosts)
+	s := newSwarm(at)
+	if err := s.start(ctx, hosts); err != nil {
+		return nil, err
+	}
 	defer s.end()
 	if err := s.connected(ctx, o.Hosts); err != nil {
 		return nil, err

@@ -56,11 +56,14 @@ func newBlueGreen(ctx context.Context, at *Installation, o Options, prepare func
 	if err != nil {
 		return nil, err
 	}
-	b.swarm = newSwarm(at, len(hosts))
+	swarm := newSwarm(at)
 	if prepare != nil {
-		prepare(b.swarm)
+		prepare(swarm)
 	}
-	b.swarm.start(ctx, hosts)
+	if err := swarm.start(ctx, hosts); err != nil {
+		return nil, err
+	}
+	b.swarm = swarm
 	if err := b.swarm.connected(ctx, len(hosts)); err != nil {
 		return nil, err
 	}

@@ -23,10 +23,10 @@ type identity struct {
 // agentVersion is what simulated agents call themselves.
 const agentVersion = "crossfade/bench"
 
-// swarm is many simulated agents. They share a client, and each has its own connection.
+// swarm is many simulated agents. Each has its own connection.
 type swarm struct {
 	endpoint, region string
-	http             *http.Client
+	like             *http.Client // whose certificates are trusted
 	// hold keeps a command from being finished until the channel closes; nil: none is held.
 	hold func(event string) <-chan struct{}
 	// given is told of each command that came; nil: nobody is. It must not block.
@@ -43,9 +43,9 @@ type swarm struct {
 	stop   context.CancelFunc
 }
 
-func newSwarm(at *Installation, hosts int) *swarm {
+func newSwarm(at *Installation) *swarm {
 	return &swarm{
-		endpoint: at.Endpoint, region: at.Region, http: manyConnections(at.HTTP, hosts),
+		endpoint: at.Endpoint, region: at.Region, like: at.HTTP,
 		idle: newMeter("PollHostCommand without work"), specification: newMeter("GetDeploymentSpecification"),
 		acknowledge: newMeter("PutHostCommandAcknowledgement"), complete: newMeter("PutHostCommandComplete"),
 		turnaround: newMeter("result taken to next command"),
@@ -57,20 +57,31 @@ func (s *swarm) meters() []*meter {
 	return []*meter{s.turnaround, s.specification, s.acknowledge, s.complete}
 }
 
-// start starts the agents. end must be called.
-func (s *swarm) start(ctx context.Context, hosts []identity) {
+// start starts the agents. end must be called, unless it fails.
+func (s *swarm) start(ctx context.Context, hosts []identity) error {
+	lines := make([]*line, len(hosts))
+	for i := range lines {
+		var err error
+		if lines[i], err = newLine(s.endpoint, s.like); err != nil {
+			return err
+		}
+	}
 	run, stop := context.WithCancel(ctx)
 	s.stop = stop
-	for _, h := range hosts {
-		a := &simulated{swarm: s, client: s.client(h), known: map[string]bool{}}
-		s.agents.Go(func() { a.run(run) })
+	for i, h := range hosts {
+		a := &simulated{swarm: s, client: s.client(h, lines[i]), known: map[string]bool{}}
+		s.agents.Go(func() {
+			defer lines[i].close()
+			a.run(run)
+		})
 	}
+	return nil
 }
 
 // client is the real protocol's client for a host.
-func (s *swarm) client(h identity) *control.Client {
+func (s *swarm) client(h identity, l *line) *control.Client {
 	return &control.Client{
-		Endpoint: s.endpoint, Host: h.arn, Version: agentVersion, HTTP: s.http, Now: time.Now,
+		Endpoint: s.endpoint, Host: h.arn, Version: agentVersion, HTTP: &http.Client{Transport: l}, Now: time.Now,
 		Sign: func(_ context.Context, r *http.Request, service, payload string, at time.Time) error {
 			sigv4.Sign(r, h.key, s.region, service, payload, at)
 			return nil
@@ -82,7 +93,6 @@ func (s *swarm) client(h identity) *control.Client {
 func (s *swarm) end() {
 	s.stop()
 	s.agents.Wait()
-	s.http.CloseIdleConnections()
 }
 
 // simulated is one agent. It has one goroutine and one connection.

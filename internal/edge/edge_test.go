@@ -47,6 +47,7 @@ func (keyring) Principal(_ context.Context, id, _ string) (auth.Principal, error
 type agents struct {
 	host.Service
 	polling chan struct{}
+	release chan struct{} // lets a report that waits go on
 }
 
 func (a agents) PollHostCommand(ctx context.Context, in *host.PollHostCommandInput) (*host.PollHostCommandOutput, error) {
@@ -61,8 +62,17 @@ func (a agents) PollHostCommand(ctx context.Context, in *host.PollHostCommandInp
 	return &host.PollHostCommandOutput{HostCommand: &host.HostCommand{CommandName: &c.ARN}}, nil
 }
 
-func (agents) PutHostCommandComplete(context.Context, *host.PutHostCommandCompleteInput) error {
-	return nil
+func (a agents) PutHostCommandComplete(ctx context.Context, in *host.PutHostCommandCompleteInput) error {
+	if *in.HostCommandIdentifier != "hold" {
+		return nil
+	}
+	close(a.polling)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-a.release:
+		return nil
+	}
 }
 
 type objects struct{}
@@ -107,6 +117,7 @@ type fixture struct {
 	url     string
 	log     *lockedBuffer
 	polling chan struct{}
+	release chan struct{}
 	entries *entries
 }
 
@@ -131,7 +142,7 @@ func newFixture(t *testing.T) fixture {
 	t.Helper()
 	log := &lockedBuffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
-	polling := make(chan struct{})
+	polling, release := make(chan struct{}), make(chan struct{})
 	control := host.Describe(agents{polling: polling})
 	// The same operations under the control plane's name, to see that the scope decides.
 	control.SigningNames, control.TargetPrefixes = []string{"codedeploy"}, []string{"CodeDeploy_20141006"}
@@ -139,7 +150,7 @@ func newFixture(t *testing.T) fixture {
 	proxies := wire.Service{Name: "Crossfade", TargetPrefixes: []string{"Crossfade_2026"}, SigningNames: []string{"crossfade"}, Status: control.Status,
 		Operations: []wire.Operation{wire.Op(auth.FollowTargetGroups, agents{polling: polling}.PollHostCommand)}}
 	newID := func() string { return "11111111-2222-4333-8444-555555555555" }
-	h, err := awsjson.New(awsjson.Config{Services: []wire.Service{host.Describe(agents{polling: polling}), control, proxies}, Log: logger, NewRequestID: newID})
+	h, err := awsjson.New(awsjson.Config{Services: []wire.Service{host.Describe(agents{polling: polling, release: release}), control, proxies}, Log: logger, NewRequestID: newID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +163,7 @@ func newFixture(t *testing.T) fixture {
 	})
 	srv := httptest.NewServer(e)
 	t.Cleanup(srv.Close)
-	return fixture{e, srv.URL, log, polling, kept}
+	return fixture{e, srv.URL, log, polling, release, kept}
 }
 
 type ask struct{ method, path, target, key, service, body string }
@@ -299,5 +310,23 @@ func TestDrain(t *testing.T) {
 				t.Errorf("a new call got %d %s", status, body)
 			}
 		})
+	}
+}
+
+// TestDrainLetsReportsEnd holds that only what is held ends when the server stops: a report that is under way is taken.
+func TestDrainLetsReportsEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	done := make(chan int, 1)
+	go func() {
+		status, _, _ := f.do(t, ask{"POST", "/", "CodeDeployCommandService_v20141006.PutHostCommandComplete", "HOST", "codedeploy-commands",
+			`{"HostCommandIdentifier":"hold","CommandStatus":"Succeeded"}`})
+		done <- status
+	}()
+	<-f.polling
+	f.Drain()
+	close(f.release)
+	if status := <-done; status != http.StatusOK {
+		t.Errorf("the report was answered with %d", status)
 	}
 }

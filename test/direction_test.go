@@ -44,8 +44,10 @@ var rules = []struct {
 		"a bundle knows nobody who deploys it"},
 	{"crossfade/internal/explain", []string{"crossfade/internal/engine", "crossfade/internal/store", "crossfade/internal/api"}, nil,
 		"explaining reads what everybody can read"},
-	{"crossfade/internal/sigv4", []string{"crossfade/internal/", "github.com/"}, []string{"crossfade/internal/sigv4"},
+	{"crossfade/internal/sigv4", []string{"crossfade/internal/", "github.com/"}, []string{"crossfade/internal/sigv4", "crossfade/internal/recent"},
 		"signatures are a pure matter"},
+	{"crossfade/internal/recent", []string{"crossfade/"}, nil,
+		"a bounded map knows nothing of what is in it"},
 	{"crossfade/internal/appspec", []string{"crossfade/internal/"}, []string{"crossfade/internal/appspec"},
 		"the AppSpec knows nobody"},
 }

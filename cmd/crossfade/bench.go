@@ -47,6 +47,7 @@ named after the run and taken away at the end, but for the history of its deploy
   crossfade bench fleet --start --hosts 1000 --cpu-profile cpu.pprof
   crossfade bench api --start --stored 1000000 --output json
   crossfade bench growth --of many --start
+  crossfade bench fleet --start --store 'postgres://crossfade@db.example.com/bench' --hosts 10000
   crossfade bench many --endpoint http://127.0.0.1:8470 --target-group web --deployments 10`,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.Scenario = args[0]
@@ -95,6 +96,7 @@ type ownServer struct {
 	profile  string
 	set      []string
 	pollHold time.Duration
+	store    string
 }
 
 func (s *ownServer) addFlags(c *cobra.Command) {
@@ -103,14 +105,17 @@ func (s *ownServer) addFlags(c *cobra.Command) {
 	f.StringVar(&s.dir, "dir", "", "directory in which the own server's data is put for the time (default: the system's for temporary files)")
 	f.StringVar(&s.profile, "cpu-profile", "", "file for a CPU profile of the own server while it is measured; its memory goes to the same name with .heap")
 	f.StringArrayVar(&s.set, "configure", nil, "line of YAML for the own server's configuration; may be given several times")
+	f.StringVar(&s.store, "store", "", "URL of an empty database on PostgreSQL for the own server, which is not cleared afterwards (default: SQLite)")
 	f.DurationVar(&s.pollHold, "poll-hold", 0, "how long the own server holds polls (default: "+config.Default().Agents.PollHold.String()+")")
 }
 
 // stage is the server that the load is put on.
 func (s *ownServer) stage(at *reach, groups []string, o bench.Options) (bench.Stage, error) {
 	switch {
-	case !s.start && (s.dir != "" || s.profile != "" || s.pollHold != 0 || len(s.set) > 0):
-		return nil, errors.New("--dir, --cpu-profile, --configure and --poll-hold are about a server of the bench's own: add --start")
+	case !s.start && (s.dir != "" || s.profile != "" || s.pollHold != 0 || s.store != "" || len(s.set) > 0):
+		return nil, errors.New("--dir, --cpu-profile, --configure, --poll-hold and --store are about a server of the bench's own: add --start")
+	case s.store != "" && o.Scenario == bench.ScenarioGrowth:
+		return nil, errors.New("growth starts a new server for each size, and --store would give the next one the last one's: run the scenario itself with a new database for each size")
 	case !s.start && (o.Stored > 0 || o.Scenario == bench.ScenarioRestart || o.Scenario == bench.ScenarioGrowth && o.Of == bench.ScenarioAPI):
 		return nil, fmt.Errorf("%s needs a server of the bench's own for this: add --start", o.Scenario)
 	case s.start && (at.endpoint != "" || at.ca != "" || len(groups) > 0):
@@ -126,7 +131,7 @@ func (s *ownServer) stage(at *reach, groups []string, o bench.Options) (bench.St
 			as = []string{profiledServer}
 		}
 		return &child.Stage{
-			Program: program, Arguments: as, Environ: withoutSettings(os.Environ()), Dir: s.dir, Configure: s.set, Profile: s.profile, PollHold: s.pollHold, Progress: o.Progress,
+			Program: program, Arguments: as, Environ: withoutSettings(os.Environ()), Dir: s.dir, Configure: s.set, Profile: s.profile, PollHold: s.pollHold, Store: s.store, Progress: o.Progress,
 		}, nil
 	}
 	client, err := at.client(os.Environ())

@@ -28,6 +28,8 @@ import (
 	"crossfade/internal/bench/seed"
 	"crossfade/internal/config"
 	"crossfade/internal/sigv4"
+	"crossfade/internal/store"
+	"crossfade/internal/store/postgres"
 	"crossfade/internal/store/sqlite"
 )
 
@@ -42,6 +44,8 @@ type Stage struct {
 	// made. The program must then take --profile-listen.
 	Profile  string
 	PollHold time.Duration // how long polls are held; zero: the server's default
+	// Store is the URL of an empty database on PostgreSQL for the server to use; empty: SQLite in its data directory.
+	Store    string
 	Progress func(format string, args ...any)
 	// Ready bounds a start. Zero: two minutes.
 	Ready time.Duration
@@ -124,11 +128,13 @@ func (s *server) configure(targetGroups []string) error {
 		forward = append(forward, object{"targetGroup": targetGroups[0], "weight": 1})
 		balancer = object{"listeners": []object{{"name": "web", "address": "127.0.0.1:0", "forward": forward}}, "targetGroups": groups}
 	}
+	// All callers are one here, who does nothing but call.
+	limits := object{"perKey": object{"rate": 0}, "perAddress": object{"rate": 0}}
 	var b bytes.Buffer
 	for _, part := range []struct {
 		key   string
 		value any
-	}{{"listen", s.listen}, {"data", s.data()}, {"log", object{"level": "warn"}}, {"loadBalancer", balancer}} {
+	}{{"listen", s.listen}, {"data", s.data()}, {"log", object{"level": "warn"}}, {"loadBalancer", balancer}, {"limits", limits}} {
 		value, err := json.Marshal(part.value)
 		if err != nil {
 			return fmt.Errorf("write the server's configuration: %w", err)
@@ -137,6 +143,9 @@ func (s *server) configure(targetGroups []string) error {
 	}
 	if s.stage.PollHold > 0 {
 		fmt.Fprintf(&b, "agents: {pollHold: %s}\n", s.stage.PollHold)
+	}
+	if s.stage.Store != "" {
+		fmt.Fprintf(&b, "store: %q\nrevisions: {directory: %q}\n", s.stage.Store, filepath.Join(s.dir, "bundles"))
 	}
 	for _, line := range s.stage.Configure {
 		fmt.Fprintln(&b, line)
@@ -147,15 +156,24 @@ func (s *server) configure(targetGroups []string) error {
 	return nil
 }
 
+// open opens the store before the server does.
+func (s *server) open(ctx context.Context) (store.Store, error) {
+	silent := slog.New(slog.DiscardHandler)
+	if s.stage.Store != "" {
+		return postgres.Open(ctx, s.stage.Store, silent)
+	}
+	return sqlite.Open(ctx, s.data(), silent)
+}
+
 // fill puts deployments into the store before the server has it.
 func (s *server) fill(ctx context.Context, n int) (_ *bench.Stored, err error) {
 	begun := time.Now()
-	store, err := sqlite.Open(ctx, s.data(), slog.New(slog.DiscardHandler))
+	kept, err := s.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open the store to fill it: %w", err)
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	made, err := seed.Fill(ctx, store, config.Default().Account, n, begun, func(done int) {
+	defer func() { err = errors.Join(err, kept.Close()) }()
+	made, err := seed.Fill(ctx, kept, config.Default().Account, n, begun, func(done int) {
 		if done%50_000 == 0 {
 			s.stage.Progress("%d of %d deployments stored", done, n)
 		}

@@ -11,83 +11,124 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// line is the one connection of a simulated agent, as the transport of its client. What an http.Transport does for many callers it does for one, who makes
-// one call after the other, in the caller's goroutine: that takes a third of the processor's time, of which the server under load should have most.
-type line struct {
-	address string
-	tls     *tls.Config // nil: not encrypted
-	conn    net.Conn
-	buffer  []byte // of the answer's head, and of what is sent
+// route is how all agents reach the server.
+type route struct {
+	endpoint string
+	host     string // as the Host header says it
+	path     string
+	address  string      // host:port
+	tls      *tls.Config // nil: not encrypted
 }
 
-// keptBuffer bounds the memory that a line keeps while it waits.
-const keptBuffer = 2 << 10
-
-// newLine makes the line to an endpoint. like is whose certificates are trusted.
-func newLine(endpoint string, like *http.Client) (*line, error) {
+// newRoute finds the way to an endpoint. like is whose certificates are trusted.
+func newRoute(endpoint string, like *http.Client) (*route, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("read the endpoint: %w", err)
 	}
-	l := &line{address: u.Host}
-	if u.Scheme == "https" {
-		l.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-		if t, ok := like.Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
-			l.tls = t.TLSClientConfig.Clone()
-		}
-		l.tls.ServerName, l.tls.NextProtos = u.Hostname(), nil
+	// A path is signed in its canonical form; one that is in it already needs no second one.
+	if u.Path == "" {
+		u.Path = "/"
 	}
+	if strings.Trim(u.Path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/") != "" || strings.TrimSuffix(u.Path, "/") != strings.TrimSuffix(path.Clean(u.Path), "/") || u.RawQuery != "" {
+		return nil, fmt.Errorf("simulated agents can't call %s: give an endpoint with a plain path, or none, and without a query", endpoint)
+	}
+	w := &route{endpoint: endpoint, host: u.Host, path: u.Path, address: u.Host}
 	if u.Port() == "" {
-		l.address = net.JoinHostPort(u.Hostname(), u.Scheme)
+		w.address = net.JoinHostPort(u.Hostname(), u.Scheme)
 	}
-	return l, nil
+	if u.Scheme != "https" {
+		return w, nil
+	}
+	w.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	if t, ok := like.Transport.(*http.Transport); ok && t.TLSClientConfig != nil {
+		w.tls = t.TLSClientConfig.Clone()
+	}
+	w.tls.ServerName, w.tls.NextProtos = u.Hostname(), nil
+	return w, nil
 }
 
-// RoundTrip implements http.RoundTripper. A connection that the server closed while nobody used it is made anew, once.
-func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := sent(r)
-	if err != nil {
-		return nil, err
+// dialLimit bounds how long a connection may take to be made.
+const dialLimit = 30 * time.Second
+
+func (w *route) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	if w.tls != nil {
+		return (&tls.Dialer{Config: w.tls}).DialContext(ctx, "tcp", w.address)
 	}
-	ctx := r.Context()
+	return (&net.Dialer{}).DialContext(ctx, "tcp", w.address)
+}
+
+// line is the one connection of a simulated agent: HTTP/1.1 for a single caller who makes one call after the other, in the caller's goroutine. The load
+// shares its machine with the server that is measured, so it does without everything that serves many callers.
+type line struct {
+	route  *route
+	ctx    context.Context // of the agent; its end ends a call that is under way
+	conn   net.Conn        // nil: there is none now
+	unbind func() bool     // from the context
+	// buffer has the request before it is sent, and then the answer.
+	buffer []byte
+}
+
+// The bounds of a line's buffer, in bytes: what it has at least for an answer, what of it stays while the agent waits, the head of an answer, and an
+// answer at all; the largest is a signed specification.
+const (
+	leastBuffer  = 1 << 10
+	keptBuffer   = 2 << 10
+	maxHead      = 64 << 10
+	maxForAgents = 1 << 20
+)
+
+// call sends a request and returns the body of a success, which is valid until the next call, or any other answer as net/http has it, whose body need not
+// be closed. A connection that the server closed while nobody used it is made anew, once. All errors of the network are url.Errors.
+func (l *line) call(request []byte, limit time.Duration) (body []byte, other *http.Response, err error) {
+	l.buffer = request
 	for {
 		used := l.conn != nil
 		if !used {
-			if l.conn, err = l.dial(ctx); err != nil {
-				return nil, err
+			if err := l.open(); err != nil {
+				return nil, nil, l.failed(err)
 			}
 		}
-		answer, begun, err := l.exchange(ctx, r, body)
+		body, other, begun, err := l.exchange(len(request), limit)
 		if err == nil {
-			return answer, nil
+			return body, other, nil
 		}
 		l.close()
-		if begun || !used || ctx.Err() != nil {
-			return nil, err
+		// As long as nothing of an answer came, the request is still in the buffer.
+		if begun || !used || l.ctx.Err() != nil {
+			return nil, nil, l.failed(err)
 		}
 	}
 }
 
-func sent(r *http.Request) ([]byte, error) {
-	if r.Body == nil {
-		return nil, nil
+// failed is an error as a client of net/http would say it.
+func (l *line) failed(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
 	}
-	body, err := io.ReadAll(r.Body)
-	if err = errors.Join(err, r.Body.Close()); err != nil {
-		return nil, fmt.Errorf("read what is to be sent: %w", err)
-	}
-	return body, nil
+	return &url.Error{Op: "Post", URL: l.route.endpoint, Err: err}
 }
 
-func (l *line) dial(ctx context.Context) (net.Conn, error) {
-	if l.tls != nil {
-		return (&tls.Dialer{Config: l.tls}).DialContext(ctx, "tcp", l.address)
+func (l *line) open() error {
+	conn, err := l.route.dial(l.ctx)
+	if err != nil {
+		return err
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", l.address)
+	l.conn = conn
+	l.unbind = context.AfterFunc(l.ctx, func() {
+		if err := conn.SetDeadline(time.Unix(1, 0)); err != nil {
+			return // it is closed
+		}
+	})
+	return nil
 }
 
 // close ends the connection. There is nothing to do about an error: it is not used any more.
@@ -95,91 +136,78 @@ func (l *line) close() {
 	if l.conn == nil {
 		return
 	}
-	if err := l.conn.Close(); err != nil {
-		l.conn = nil
+	l.unbind()
+	conn := l.conn
+	l.conn = nil
+	if err := conn.Close(); err != nil {
 		return
 	}
-	l.conn = nil
 }
 
-// exchange sends a request and reads the answer. begun says that some of the answer came.
-func (l *line) exchange(ctx context.Context, r *http.Request, body []byte) (_ *http.Response, begun bool, _ error) {
-	conn := l.conn
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return nil, false, err
+// exchange sends as many bytes of the buffer and reads the answer. begun says that some of the answer came.
+func (l *line) exchange(size int, limit time.Duration) (body []byte, other *http.Response, begun bool, err error) {
+	if err := l.conn.SetDeadline(time.Now().Add(limit)); err != nil {
+		return nil, nil, false, err
 	}
-	stop := context.AfterFunc(ctx, func() {
-		if err := conn.SetDeadline(time.Unix(1, 0)); err != nil {
-			return // it is closed
-		}
-	})
-	defer stop()
-	l.buffer = appendRequest(l.buffer[:0], r, body)
-	if _, err := conn.Write(l.buffer); err != nil {
-		return nil, false, err
+	// The end of the context sets its deadline after the context says so: it can't be undone by the one above unseen.
+	if err := l.ctx.Err(); err != nil {
+		return nil, nil, false, err
 	}
-	l.buffer = l.buffer[:0]
-	for {
-		if len(l.buffer) == cap(l.buffer) {
-			l.buffer = append(l.buffer, make([]byte, 512)...)[:len(l.buffer)]
+	if _, err := l.conn.Write(l.buffer[:size]); err != nil {
+		return nil, nil, false, err
+	}
+	if cap(l.buffer) < leastBuffer {
+		l.buffer = append(make([]byte, 0, leastBuffer), l.buffer[:size]...)
+	}
+	for have := 0; ; {
+		if have == cap(l.buffer) {
+			l.buffer = append(l.buffer[:have], make([]byte, have)...)
 		}
-		n, err := conn.Read(l.buffer[len(l.buffer):cap(l.buffer)])
-		l.buffer = l.buffer[:len(l.buffer)+n]
+		n, err := l.conn.Read(l.buffer[have:cap(l.buffer)])
+		have += n
+		if end := bytes.Index(l.buffer[:have], []byte("\r\n\r\n")); end >= 0 {
+			body, other, err = l.rest(end+4, have)
+			return body, other, true, err
+		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, len(l.buffer) > 0, err
+			return nil, nil, have > 0, err
 		}
-		if end := bytes.Index(l.buffer, []byte("\r\n\r\n")); end >= 0 {
-			answer, err := l.answer(r, l.buffer[:end+4], l.buffer[end+4:])
-			return answer, true, err
-		}
-		if len(l.buffer) > maxHead {
-			return nil, true, errors.New("the head of the answer is too large")
+		if have > maxHead {
+			return nil, nil, true, errors.New("the head of the answer is too large")
 		}
 	}
 }
 
-// maxHead bounds the head of an answer, in bytes.
-const maxHead = 64 << 10
-
-func appendRequest(b []byte, r *http.Request, body []byte) []byte {
-	b = append(append(append(b, r.Method...), ' '), r.URL.RequestURI()...)
-	host := r.Host
-	if host == "" {
-		host = r.URL.Host
-	}
-	b = append(append(b, " HTTP/1.1\r\nHost: "...), host...)
-	for name, values := range r.Header {
-		for _, v := range values {
-			b = append(append(append(append(b, "\r\n"...), name...), ": "...), v...)
-		}
-	}
-	b = strconv.AppendInt(append(b, "\r\nContent-Length: "...), int64(len(body)), 10)
-	return append(append(b, "\r\n\r\n"...), body...)
-}
-
-// answer reads the rest of an answer whose head has come. Of a success of known length only the body is looked at; everything else is left to net/http.
-func (l *line) answer(r *http.Request, head, begun []byte) (*http.Response, error) {
-	length, plain := plainLength(head)
+// rest reads what is left of an answer whose head has come, and as many bytes in all. Of a success of known length only the body is looked at; everything
+// else is left to net/http.
+func (l *line) rest(head, have int) (body []byte, other *http.Response, err error) {
+	length, plain := plainLength(l.buffer[:head])
 	if !plain {
-		return l.otherAnswer(r, head, begun)
+		other, err = l.other(l.buffer[:have])
+		return nil, other, err
 	}
-	body := make([]byte, length)
-	n := copy(body, begun)
-	if _, err := io.ReadFull(l.conn, body[n:]); err != nil {
-		return nil, err
+	all := head + length
+	if have > all {
+		return nil, nil, errors.New("the server says more than its answer")
+	}
+	answer := l.buffer[:min(all, cap(l.buffer))]
+	if all > cap(l.buffer) {
+		answer = make([]byte, all)
+		copy(answer, l.buffer[:have])
+	}
+	if _, err := io.ReadFull(l.conn, answer[have:]); err != nil {
+		return nil, nil, err
 	}
 	if cap(l.buffer) > keptBuffer {
 		l.buffer = nil
 	}
-	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(length), Request: r}, nil
+	return answer[head:], nil, nil
 }
 
-// plainLength is the length of the body of a success that does not end the connection and has not more than a specification's size. false: it is something
-// else.
+// room is the buffer, empty, for the next request.
+func (l *line) room() []byte { return l.buffer[:0] }
+
+// plainLength is the length of the body of a success that does not end the connection and is not too large. false: it is something else.
 func plainLength(head []byte) (length int, ok bool) {
 	const success = "HTTP/1.1 200 "
 	if !bytes.HasPrefix(head, []byte(success)) {
@@ -190,10 +218,10 @@ func plainLength(head []byte) (length int, ok bool) {
 		if !found {
 			continue
 		}
-		switch value = bytes.TrimSpace(value); {
+		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			n, err := strconv.Atoi(string(value))
-			if err != nil || n < 0 || n > maxPlain || ok {
+			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+			if err != nil || n < 0 || n > maxForAgents || ok {
 				return 0, false
 			}
 			length, ok = n, true
@@ -204,22 +232,19 @@ func plainLength(head []byte) (length int, ok bool) {
 	return length, ok
 }
 
-// maxPlain bounds a body that is read at once, in bytes.
-const maxPlain = 1 << 20
-
-// otherAnswer reads an answer as any client does, and ends the connection unless it may go on.
-func (l *line) otherAnswer(r *http.Request, head, begun []byte) (*http.Response, error) {
-	in := bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(head)), bytes.NewReader(bytes.Clone(begun)), l.conn))
-	answer, err := http.ReadResponse(in, r)
+// other reads an answer as any client does, and ends the connection unless it may go on. begun is what has come of it.
+func (l *line) other(begun []byte) (*http.Response, error) {
+	in := bufio.NewReader(io.MultiReader(bytes.NewReader(bytes.Clone(begun)), l.conn))
+	answer, err := http.ReadResponse(in, &http.Request{Method: http.MethodPost})
 	if err != nil {
 		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxForAgents+1))
 	if err = errors.Join(err, answer.Body.Close()); err != nil {
 		return nil, err
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
-	if answer.Close || in.Buffered() > 0 {
+	if answer.Close || in.Buffered() > 0 || len(body) > maxForAgents {
 		l.close()
 	}
 	return answer, nil

@@ -4,43 +4,52 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"crossfade/internal/agent/control"
 )
 
-// lineTo is a client whose transport is a line to a server with the handler.
-func lineTo(t *testing.T, start func(*httptest.Server), handle http.HandlerFunc) (*http.Client, *line, *httptest.Server) {
+// lineTo is a line to a server with the handler, for an agent that lives as long as the context.
+func lineTo(ctx context.Context, t *testing.T, start func(*httptest.Server), handle http.HandlerFunc) (*line, *httptest.Server) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(handle)
 	start(s)
 	t.Cleanup(s.Close)
-	l, err := newLine(s.URL, s.Client())
+	l := lineAt(ctx, t, s.URL, s.Client())
+	t.Cleanup(l.close)
+	return l, s
+}
+
+func lineAt(ctx context.Context, t *testing.T, endpoint string, like *http.Client) *line {
+	t.Helper()
+	way, err := newRoute(endpoint, like)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(l.close)
-	return &http.Client{Transport: l}, l, s
+	return &line{route: way, ctx: ctx}
 }
 
-func post(ctx context.Context, c *http.Client, url, body string) (status int, answer string, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+func post(l *line, limit time.Duration, body string) (status int, answer string, err error) {
+	request := fmt.Appendf(l.room(), "POST / HTTP/1.1\r\nHost: %s\r\nX-Amz-Target: a.b\r\nContent-Length: %d\r\n\r\n%s", l.route.host, len(body), body)
+	said, other, err := l.call(request, limit)
 	if err != nil {
 		return 0, "", err
 	}
-	r.Header.Set("X-Amz-Target", "a.b")
-	res, err := c.Do(r)
-	if err != nil {
-		return 0, "", err
+	if other == nil {
+		return http.StatusOK, string(said), nil
 	}
-	b, err := io.ReadAll(res.Body)
-	return res.StatusCode, string(b), errors.Join(err, res.Body.Close())
+	b, err := io.ReadAll(other.Body)
+	return other.StatusCode, string(b), errors.Join(err, other.Body.Close())
 }
 
 // TestALineIsAnHTTPClient holds that it gets what any client would, whatever the form of the answer, on one connection as far as the server allows.
@@ -51,7 +60,7 @@ func TestALineIsAnHTTPClient(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var connections atomic.Int32
-			c, _, s := lineTo(t, func(s *httptest.Server) {
+			l, _ := lineTo(t.Context(), t, func(s *httptest.Server) {
 				s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 					if state == http.StateNew {
 						connections.Add(1)
@@ -92,7 +101,7 @@ func TestALineIsAnHTTPClient(t *testing.T) {
 			}{
 				{"a", "a", 200}, {"", "", 200}, {"chunked", "chunk chunk chunk ", 200}, {"refused", "no\n", 403}, {"large", large, 200}, {"nothing", "", 200}, {large, large, 200}, {"last", "last", 200},
 			} {
-				status, answer, err := post(t.Context(), c, s.URL, call.body)
+				status, answer, err := post(l, time.Minute, call.body)
 				if err != nil || status != call.status || answer != call.want {
 					t.Fatalf("%.20q: %d %.20q %v", call.body, status, answer, err)
 				}
@@ -101,7 +110,7 @@ func TestALineIsAnHTTPClient(t *testing.T) {
 				t.Errorf("%d connections", n)
 			}
 			for range 2 {
-				if status, _, err := post(t.Context(), c, s.URL, "close"); err != nil || status != 200 {
+				if status, _, err := post(l, time.Minute, "close"); err != nil || status != 200 {
 					t.Fatal(status, err)
 				}
 			}
@@ -116,9 +125,9 @@ func TestALineIsAnHTTPClient(t *testing.T) {
 func TestALineIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	var handled atomic.Int32
-	c, l, s := lineTo(t, (*httptest.Server).Start, func(http.ResponseWriter, *http.Request) { handled.Add(1) })
+	l, s := lineTo(t.Context(), t, (*httptest.Server).Start, func(http.ResponseWriter, *http.Request) { handled.Add(1) })
 	for range 3 {
-		if status, _, err := post(t.Context(), c, s.URL, "a"); err != nil || status != 200 {
+		if status, _, err := post(l, time.Minute, "a"); err != nil || status != 200 {
 			t.Fatal(status, err)
 		}
 		s.CloseClientConnections()
@@ -127,7 +136,7 @@ func TestALineIsMadeAnew(t *testing.T) {
 		t.Errorf("handled %d times", n)
 	}
 	s.Close()
-	if _, _, err := post(t.Context(), c, s.URL, "a"); err == nil {
+	if _, _, err := post(l, time.Minute, "a"); err == nil {
 		t.Error("a server that is away answered")
 	}
 	if l.conn != nil {
@@ -135,43 +144,53 @@ func TestALineIsMadeAnew(t *testing.T) {
 	}
 }
 
-// TestALineGivesUp holds that a held call ends with its context at once, and with its deadline.
+// TestALineGivesUp holds that a held call ends with the agent at once, and when its time is over.
 func TestALineGivesUp(t *testing.T) {
 	t.Parallel()
-	held := make(chan struct{})
-	let := sync.OnceFunc(func() { close(held) })
-	began := make(chan struct{}, 10)
-	c, _, s := lineTo(t, (*httptest.Server).Start, func(_ http.ResponseWriter, r *http.Request) {
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			t.Error(err)
-		}
-		began <- struct{}{}
-		<-held
-	})
-	defer let()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() {
-		<-began
-		cancel()
-	}()
-	if _, _, err := post(ctx, c, s.URL, "a"); err == nil {
-		t.Error("a call that was given up succeeded")
-	}
-	soon, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer stop()
-	if _, _, err := post(soon, c, s.URL, "a"); err == nil {
-		t.Error("a call succeeded after its time")
-	}
-	let()
-	if status, _, err := post(t.Context(), c, s.URL, "a"); err != nil || status != 200 {
-		t.Errorf("afterwards: %d, %v", status, err)
+	for name, start := range map[string]func(*httptest.Server){"plain": (*httptest.Server).Start, "TLS": (*httptest.Server).StartTLS} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			held := make(chan struct{})
+			let := sync.OnceFunc(func() { close(held) })
+			began := make(chan struct{}, 10)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			l, s := lineTo(ctx, t, start, func(_ http.ResponseWriter, r *http.Request) {
+				if _, err := io.Copy(io.Discard, r.Body); err != nil {
+					t.Error(err)
+				}
+				began <- struct{}{}
+				<-held
+			})
+			defer let()
+			if _, _, err := post(l, 50*time.Millisecond, "a"); !errors.Is(err, os.ErrDeadlineExceeded) || !control.Transient(err) {
+				t.Errorf("after its time: %v", err)
+			}
+			<-began
+			go func() {
+				<-began
+				cancel()
+			}()
+			if _, _, err := post(l, time.Hour, "a"); err == nil {
+				t.Error("a call that was given up succeeded")
+			}
+			if _, _, err := post(l, time.Hour, "a"); !errors.Is(err, context.Canceled) {
+				t.Errorf("after the agent's end: %v", err)
+			}
+			let()
+			l = lineAt(t.Context(), t, s.URL, s.Client())
+			defer l.close()
+			if status, _, err := post(l, time.Minute, "a"); err != nil || status != 200 {
+				t.Errorf("afterwards: %d, %v", status, err)
+			}
+		})
 	}
 }
 
 // TestBrokenAnswersAreErrors holds that half an answer is none.
 func TestBrokenAnswersAreErrors(t *testing.T) {
 	t.Parallel()
-	for _, said := range []string{"", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "not HTTP\r\n\r\n",
+	for _, said := range []string{"", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "not HTTP\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxHead) + "\r\n"} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -197,16 +216,27 @@ func TestBrokenAnswersAreErrors(t *testing.T) {
 				}
 			}
 		}()
-		at, err := newLine("http://"+l.Addr().String(), http.DefaultClient)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status, answer, err := post(t.Context(), &http.Client{Transport: at}, "http://"+l.Addr().String(), ""); err == nil {
-			t.Errorf("%.60q became %d %q", said, status, answer)
+		at := lineAt(t.Context(), t, "http://"+l.Addr().String(), http.DefaultClient)
+		if status, answer, err := post(at, time.Minute, ""); err == nil || !control.Transient(err) {
+			t.Errorf("%.60q became %d %q, %v", said, status, answer, err)
 		}
 		at.close()
 		if err := l.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestEndpointsThatCannotBeCalled holds that what could not be signed is refused before anything is sent.
+func TestEndpointsThatCannotBeCalled(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{
+		"http://h": "/ h:http", "https://h/": "/ h:https", "http://h:1/a/b/": "/a/b/ h:1", "https://[::1]:2/x": "/x [::1]:2",
+		"http://h/a b": "", "http://h/a/../b": "", "http://h//": "", "http://h/?q=1": "", "http://h:x": "",
+	} {
+		w, err := newRoute(endpoint, http.DefaultClient)
+		if (err == nil) != (want != "") || err == nil && w.path+" "+w.address != want {
+			t.Errorf("%s: %+v, %v", endpoint, w, err)
 		}
 	}
 }

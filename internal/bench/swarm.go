@@ -59,34 +59,21 @@ func (s *swarm) meters() []*meter {
 
 // start starts the agents. end must be called, unless it fails.
 func (s *swarm) start(ctx context.Context, hosts []identity) error {
-	lines := make([]*line, len(hosts))
-	for i := range lines {
-		var err error
-		if lines[i], err = newLine(s.endpoint, s.like); err != nil {
-			return err
-		}
+	way, err := newRoute(s.endpoint, s.like)
+	if err != nil {
+		return err
 	}
+	h := newHeads(way)
 	run, stop := context.WithCancel(ctx)
 	s.stop = stop
-	for i, h := range hosts {
-		a := &simulated{swarm: s, client: s.client(h, lines[i]), known: map[string]bool{}}
+	for _, who := range hosts {
+		a := &simulated{swarm: s, caller: newCaller(line{route: way, ctx: run}, h, who, s.region, time.Now)}
 		s.agents.Go(func() {
-			defer lines[i].close()
+			defer a.line.close()
 			a.run(run)
 		})
 	}
 	return nil
-}
-
-// client is the real protocol's client for a host.
-func (s *swarm) client(h identity, l *line) *control.Client {
-	return &control.Client{
-		Endpoint: s.endpoint, Host: h.arn, Version: agentVersion, HTTP: &http.Client{Transport: l}, Now: time.Now,
-		Sign: func(_ context.Context, r *http.Request, service, payload string, at time.Time) error {
-			sigv4.Sign(r, h.key, s.region, service, payload, at)
-			return nil
-		},
-	}
 }
 
 // end stops all agents and waits for them.
@@ -98,16 +85,16 @@ func (s *swarm) end() {
 // simulated is one agent. It has one goroutine and one connection.
 type simulated struct {
 	*swarm
-	client *control.Client
-	known  map[string]bool // executions whose specification was fetched
-	done   time.Time       // when the server took the last result; zero: there is none, or the next command came
+	*caller
+	known string    // the execution whose specification was fetched last
+	done  time.Time // when the server took the last result; zero: there is none, or the next command came
 }
 
 func (a *simulated) run(ctx context.Context) {
 	a.polling.Add(1)
 	for failures := 0; ctx.Err() == nil; {
 		asked := time.Now()
-		cmd, err := a.client.Poll(ctx)
+		cmd, given, err := a.Poll()
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -115,7 +102,7 @@ func (a *simulated) run(ctx context.Context) {
 			a.troubles.Add(1)
 			failures++
 			pause(ctx, failures)
-		case cmd == nil:
+		case !given:
 			failures = 0
 			a.idle.add(time.Since(asked), nil)
 		default:
@@ -126,37 +113,33 @@ func (a *simulated) run(ctx context.Context) {
 }
 
 // do carries a command through.
-func (a *simulated) do(ctx context.Context, cmd *control.Command) {
+func (a *simulated) do(ctx context.Context, cmd command) {
 	begun := time.Now()
 	if !a.done.IsZero() {
 		a.turnaround.add(begun.Sub(a.done), nil)
 		a.done = time.Time{}
 	}
 	if a.given != nil {
-		a.given(deploymentOf(cmd.ExecutionID), cmd.Name, begun)
+		a.given(deploymentOf(cmd.execution), cmd.name, begun)
 	}
-	if !a.known[cmd.ExecutionID] {
-		err := a.insist(ctx, a.specification, func() error {
-			_, err := a.client.Specification(ctx, cmd.ExecutionID)
-			return err
-		})
+	if a.known != cmd.execution {
+		err := a.insist(ctx, a.specification, func() error { return a.Specification(cmd.execution) })
 		if err != nil {
 			return
 		}
-		clear(a.known) // the last deployment is over
-		a.known[cmd.ExecutionID] = true
+		a.known = cmd.execution // the one before is over
 	}
 	wanted := false
-	noop := cmd.Name != "DownloadBundle" && cmd.Name != "Install"
+	noop := cmd.name != "DownloadBundle" && cmd.name != "Install"
 	err := a.insist(ctx, a.acknowledge, func() (err error) {
-		wanted, err = a.client.Acknowledge(ctx, cmd.ID, noop)
+		wanted, err = a.Acknowledge(cmd.id, noop)
 		return err
 	})
 	if err != nil || !wanted {
 		return
 	}
 	if a.hold != nil {
-		if gate := a.hold(cmd.Name); gate != nil {
+		if gate := a.hold(cmd.name); gate != nil {
 			a.holding.Add(1)
 			select {
 			case <-gate:
@@ -165,8 +148,7 @@ func (a *simulated) do(ctx context.Context, cmd *control.Command) {
 			a.holding.Add(-1)
 		}
 	}
-	const diagnostics = `{"error_code":0,"script_name":"","message":"Succeeded","log":""}`
-	err = a.insist(ctx, a.complete, func() error { return a.client.Complete(ctx, cmd.ID, true, diagnostics) })
+	err = a.insist(ctx, a.complete, func() error { return a.Complete(cmd.id) })
 	if err == nil {
 		a.done = time.Now()
 		a.events.Add(1)

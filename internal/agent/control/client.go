@@ -160,7 +160,7 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, operation stri
 		return fmt.Errorf("read answer to %s: %w", operation, err)
 	}
 	if res.StatusCode != http.StatusOK || len(answer) > maxAnswer {
-		failure := newFailure(operation, res, answer)
+		failure := NewFailure(operation, res, answer)
 		c.learnSkew(failure, res)
 		return failure
 	}

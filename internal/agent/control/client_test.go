@@ -197,7 +197,7 @@ func TestTheServersClockIsTakenWhenOursIsOff(t *testing.T) {
 func FuzzFailure(f *testing.F) {
 	f.Add(400, []byte(`{"__type":"a#B:c","message":"m"}`))
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		failure := newFailure("Op", &http.Response{StatusCode: status, Header: http.Header{}}, body)
+		failure := NewFailure("Op", &http.Response{StatusCode: status, Header: http.Header{}}, body)
 		if failure.Error() == "" || (Final(failure) && json.Valid(body) == false) {
 			t.Errorf("%d %q gave %v", status, body, failure)
 		}

@@ -18,7 +18,8 @@ type Failure struct {
 	Message   string
 }
 
-func newFailure(operation string, res *http.Response, body []byte) *Failure {
+// NewFailure is what an answer other than success, with the given body, says.
+func NewFailure(operation string, res *http.Response, body []byte) *Failure {
 	f := &Failure{Operation: operation, Status: res.StatusCode}
 	var answer struct {
 		Type    string `json:"__type"`

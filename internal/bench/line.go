@@ -220,11 +220,11 @@ func plainLength(head []byte) (length int, ok bool) {
 		}
 		switch {
 		case bytes.EqualFold(name, []byte("Content-Length")):
-			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-			if err != nil || n < 0 || n > maxForAgents || ok {
+			n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 32)
+			if err != nil || n > maxForAgents || ok {
 				return 0, false
 			}
-			length, ok = n, true
+			length, ok = int(n), true
 		case bytes.EqualFold(name, []byte("Connection")), bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			return 0, false
 		}

@@ -301,6 +301,7 @@ func FuzzAnswer(f *testing.F) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", "HTTP/1.1 400 No\r\nContent-Length: 1\r\n\r\nx",
 		"HTTP/1.0 200 OK\r\n\r\nab", "HTTP/1.1 200 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}", "HTTP/1.1 200 OK\r\n Content-Length: 2\r\n\r\n{}",
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "HTTP/1.1 200 OK\nContent-Length: 2\n\r\n\r\n",
+		"HTTP/1.1 200 Content-Length:0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 2\n\n\r\n\r\n",
 	} {
 		f.Add([]byte(s))
 	}

@@ -213,12 +213,14 @@ func plainLength(head []byte) (length int, ok bool) {
 	if !bytes.HasPrefix(head, []byte(success)) {
 		return 0, false
 	}
-	for line := range bytes.Lines(head[len(success):]) {
+	first := true
+	for line := range bytes.Lines(head) {
 		name, value, found := bytes.Cut(line, []byte(":"))
-		if !found {
-			continue
-		}
 		switch {
+		case !bytes.HasSuffix(line, []byte("\r\n")):
+			return 0, false
+		case first, !found:
+			first = false // the status, or the end
 		case bytes.EqualFold(name, []byte("Content-Length")):
 			n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 32)
 			if err != nil || n > maxForAgents || ok {

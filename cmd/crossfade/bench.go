@@ -82,7 +82,7 @@ named after the run and taken away at the end, but for the history of its deploy
 	f.DurationVar(&o.Settle, "settle", 0, "how long idle waits before it measures (default 5s)")
 	f.DurationVar(&o.Window, "window", 0, "how long idle measures, and api each operation (default 1m; api 5s)")
 	f.DurationVar(&o.Limit, "limit", 0, "after which a scenario that has not ended is given up (default 10m)")
-	f.StringVar(&o.Of, "of", "", "what grows in growth: idle, fleet, many or api (default fleet)")
+	f.StringVar(&o.Of, "of", "", "what grows in growth: idle, fleet, many, api or restart (default fleet)")
 	f.IntSliceVar(&o.Factors, "factors", nil, "the sizes of growth, as multiples of the first (default 1,10,100)")
 	f.StringSliceVar(&groups, "target-group", nil, "target groups of the server at --endpoint that many registers hosts with")
 	addOutputFlag(c, &output)
@@ -116,7 +116,7 @@ func (s *ownServer) stage(at *reach, groups []string, o bench.Options) (bench.St
 		return nil, errors.New("--dir, --cpu-profile, --configure, --poll-hold and --store are about a server of the bench's own: add --start")
 	case s.store != "" && o.Scenario == bench.ScenarioGrowth:
 		return nil, errors.New("growth starts a new server for each size, and --store would give the next one the last one's: run the scenario itself with a new database for each size")
-	case !s.start && (o.Stored > 0 || o.Scenario == bench.ScenarioRestart || o.Scenario == bench.ScenarioGrowth && o.Of == bench.ScenarioAPI):
+	case !s.start && (o.Stored > 0 || o.Scenario == bench.ScenarioRestart || o.Scenario == bench.ScenarioGrowth && (o.Of == bench.ScenarioAPI || o.Of == bench.ScenarioRestart)):
 		return nil, fmt.Errorf("%s needs a server of the bench's own for this: add --start", o.Scenario)
 	case s.start && (at.endpoint != "" || at.ca != "" || len(groups) > 0):
 		return nil, errors.New("--start and --endpoint, --ca or --target-group exclude each other: the own server is known")

@@ -223,6 +223,15 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// TestGrowthOfRestarts holds that what grows may also be what is under way when the server is killed.
+func TestGrowthOfRestarts(t *testing.T) {
+	t.Parallel()
+	r := run(t, &inside{t: t, keep: true}, bench.Options{Scenario: bench.ScenarioGrowth, Of: bench.ScenarioRestart, Deployments: 1, Factors: []int{1, 2}})
+	if len(r.Growth) != 2 || r.Growth[1].Items != 2 || len(r.Growth[1].PerOne) != 1 || r.Growth[0].PerOne[0].Value <= 0 {
+		t.Errorf("%+v", r.Growth)
+	}
+}
+
 // TestNothingStaysOnAServerOfSomebodyElse holds that what a run makes is taken away, and that one without a process is not looked at.
 func TestNothingStaysOnAServerOfSomebodyElse(t *testing.T) {
 	t.Parallel()
@@ -263,15 +272,16 @@ func TestWhatCannotBeMeasured(t *testing.T) {
 		options bench.Options
 		want    string
 	}{
-		"no target group":   {bench.Options{Scenario: bench.ScenarioMany}, "--target-group"},
-		"not to be killed":  {bench.Options{Scenario: bench.ScenarioRestart}, "--start"},
-		"no time":           {bench.Options{Scenario: bench.ScenarioIdle, Hosts: 1, Window: time.Hour, Settle: time.Millisecond, Limit: 2 * time.Second}, "idle has not ended after 2s"},
-		"unknown scenario":  {bench.Options{Scenario: "sleep"}, `no scenario "sleep"`},
-		"too many hosts":    {bench.Options{Scenario: bench.ScenarioIdle, Hosts: 1 << 20}, "outside of 0 to 50000"},
-		"less than nothing": {bench.Options{Scenario: bench.ScenarioAPI, Clients: -1}, "-1 clients"},
-		"grows too much":    {bench.Options{Scenario: bench.ScenarioGrowth, Of: bench.ScenarioMany, Deployments: 11}, "100 times 11 deployments"},
-		"cannot grow":       {bench.Options{Scenario: bench.ScenarioGrowth, Of: bench.ScenarioRestart}, `"restart" can't grow`},
-		"shrinks":           {bench.Options{Scenario: bench.ScenarioGrowth, Factors: []int{10, 1}}, "ascend"},
+		"no target group":    {bench.Options{Scenario: bench.ScenarioMany}, "--target-group"},
+		"not to be killed":   {bench.Options{Scenario: bench.ScenarioRestart}, "--start"},
+		"no time":            {bench.Options{Scenario: bench.ScenarioIdle, Hosts: 1, Window: time.Hour, Settle: time.Millisecond, Limit: 2 * time.Second}, "idle has not ended after 2s"},
+		"unknown scenario":   {bench.Options{Scenario: "sleep"}, `no scenario "sleep"`},
+		"too many hosts":     {bench.Options{Scenario: bench.ScenarioIdle, Hosts: 1 << 20}, "outside of 0 to 50000"},
+		"less than nothing":  {bench.Options{Scenario: bench.ScenarioAPI, Clients: -1}, "-1 clients"},
+		"grows too much":     {bench.Options{Scenario: bench.ScenarioGrowth, Of: bench.ScenarioMany, Deployments: 11}, "100 times 11 deployments"},
+		"restarts grow much": {bench.Options{Scenario: bench.ScenarioGrowth, Of: bench.ScenarioRestart, Deployments: 11}, "100 times 11 deployments"},
+		"cannot grow":        {bench.Options{Scenario: bench.ScenarioGrowth, Of: bench.ScenarioGrowth}, `"growth" can't grow`},
+		"shrinks":            {bench.Options{Scenario: bench.ScenarioGrowth, Factors: []int{10, 1}}, "ascend"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

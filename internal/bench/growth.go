@@ -17,7 +17,7 @@ func grow(ctx context.Context, stage Stage, o Options) (*Report, error) {
 		case ScenarioIdle, ScenarioFleet:
 			step.Hosts *= factor
 			items = step.Hosts
-		case ScenarioMany:
+		case ScenarioMany, ScenarioRestart:
 			step.Deployments *= factor
 			items = step.Deployments
 		case ScenarioAPI:
@@ -45,7 +45,7 @@ func grow(ctx context.Context, stage Stage, o Options) (*Report, error) {
 }
 
 // perItem are the figures that are the cost of all items together.
-var perItem = []string{"deployment: creation to success", "all deployments", "server: processor time"}
+var perItem = []string{"deployment: creation to success", "all deployments", "start of the new process until all move", "server: processor time"}
 
 // costs is what one item cost: shares of figures, and latencies of single calls as they are, which must not grow either.
 func costs(r *Report, items int) []Cost {

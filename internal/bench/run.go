@@ -109,8 +109,8 @@ func (o Options) Check() error {
 	o = o.withDefaults()
 	most := 1
 	if o.Scenario == ScenarioGrowth {
-		if !slices.Contains([]string{ScenarioIdle, ScenarioFleet, ScenarioMany, ScenarioAPI}, o.Of) {
-			return fmt.Errorf("%q can't grow: take idle, fleet, many or api", o.Of)
+		if !slices.Contains([]string{ScenarioIdle, ScenarioFleet, ScenarioMany, ScenarioAPI, ScenarioRestart}, o.Of) {
+			return fmt.Errorf("%q can't grow: take idle, fleet, many, api or restart", o.Of)
 		}
 		if o.Factors[0] < 1 || !slices.IsSorted(o.Factors) {
 			return errors.New("the factors of growth must be 1 or more and ascend")
@@ -132,7 +132,7 @@ func (o Options) Check() error {
 		value, max int
 	}{
 		{ScenarioIdle, "hosts", o.Hosts, maxHosts}, {ScenarioFleet, "hosts", o.Hosts, maxHosts}, {ScenarioMany, "deployments", o.Deployments, maxDeployments},
-		{ScenarioAPI, "stored deployments", o.Stored, maxStored},
+		{ScenarioRestart, "deployments", o.Deployments, maxDeployments}, {ScenarioAPI, "stored deployments", o.Stored, maxStored},
 	} {
 		if o.Scenario == ScenarioGrowth && o.Of == b.of && b.value*most > b.max {
 			return fmt.Errorf("%d times %d %s are more than %d: give a smaller first size or smaller factors", most, b.value, b.what, b.max)

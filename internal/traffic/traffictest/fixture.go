@@ -136,6 +136,18 @@ func eventually(t testing.TB, what string, holds func() bool) {
 	}
 }
 
+// await takes what a channel brings.
+func await[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("never: %s", what)
+		panic("unreachable")
+	}
+}
+
 // ask sends one request and returns who answered; it is empty when nobody did.
 func (f *Fixture) ask(t testing.TB, group string) string {
 	t.Helper()

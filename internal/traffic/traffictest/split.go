@@ -215,7 +215,7 @@ func splitWakes(t *testing.T, f *Fixture) {
 			t.Fatal(err)
 		}
 		for { // by wake-ups alone
-			<-changes
+			await(t, "a wake-up", changes)
 			if traffic.SplitSettled(s, f.seeSplit(t, s.TargetGroups...)) {
 				break
 			}
@@ -311,17 +311,14 @@ func splitRestart(t *testing.T, f *Fixture) {
 func splitUnderWay(t *testing.T, f *Fixture) {
 	g := f.TargetGroups[0]
 	entered, leave := make(chan struct{}, 1), make(chan struct{})
-	old := newApp(t, "v1", func(http.ResponseWriter, *http.Request) {
-		entered <- struct{}{}
-		<-leave
-	})
+	old := newApp(t, "v1", first(entered, leave))
 	next := newApp(t, "v2", nil)
 	f.must(t, old.in(1, g))
 	f.mustSplit(t, shares(green, 0, 1, g))
 	f.must(t, next.serving(green, 1, g))
-	answer := make(chan string)
+	answer := make(chan string, 1)
 	go func() { answer <- f.ask(t, g) }()
-	<-entered
+	await(t, "a request is under way", entered)
 	f.mustSplit(t, shares(green, 100, 2, g))
 	if n := count(f.askFor(t, g, 20, next)); n != 20 {
 		t.Errorf("the replacement got %d of 20 requests", n)
@@ -332,7 +329,7 @@ func splitUnderWay(t *testing.T, f *Fixture) {
 	}
 	f.mustSplit(t, shares("", 0, 3, g))
 	close(leave)
-	if got := <-answer; got != "v1" {
+	if got := await(t, "the request under way ends", answer); got != "v1" {
 		t.Errorf("the request under way was answered by %q", got)
 	}
 	f.settle(t, old.out(2, g))

@@ -195,11 +195,11 @@ func wakes(t *testing.T, f *Fixture) {
 	a := newApp(t, "v1", nil)
 	f.wish(t, a.in(1, g))
 	for f.state(t, a, g) != traffic.StateHealthy { // by wake-ups alone
-		<-changes
+		await(t, "a wake-up", changes)
 	}
 	f.wish(t, a.out(2, g))
 	for f.state(t, a, g) != traffic.StateAbsent {
-		<-changes
+		await(t, "a wake-up", changes)
 	}
 }
 

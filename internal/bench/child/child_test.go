@@ -19,6 +19,7 @@ import (
 	"crossfade/internal/bench"
 	"crossfade/internal/bench/child"
 	"crossfade/internal/config"
+	"crossfade/internal/counterpart"
 	"crossfade/internal/server"
 	"crossfade/internal/sigv4"
 )
@@ -125,6 +126,24 @@ func TestHistoryAndProfile(t *testing.T) {
 		if err != nil || !bytes.HasPrefix(content, []byte{0x1f, 0x8b}) { // gzip, as profiles are
 			t.Errorf("%s: %d bytes, %v", name, len(content), err)
 		}
+	}
+}
+
+// TestAServerOnPostgreSQL holds that the URL alone is enough: the revisions lie in the run's directory, and what is stored before is in the database.
+func TestAServerOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	s := stage(t)
+	s.Store = counterpart.Postgres(t)
+	r := run(t, s, bench.Options{Scenario: bench.ScenarioAPI, Stored: 20, Clients: 2, Window: 50 * time.Millisecond})
+	for _, l := range r.Latencies {
+		if l.Count == 0 || l.Failed > 0 {
+			t.Errorf("%+v", l)
+		}
+	}
+	s = stage(t)
+	s.Store = counterpart.Postgres(t)
+	if r := run(t, s, bench.Options{Scenario: bench.ScenarioRestart, Deployments: 1}); len(r.Latencies) != 2 || r.Latencies[0].Count != 1 {
+		t.Errorf("%+v", r.Latencies)
 	}
 }
 

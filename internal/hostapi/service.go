@@ -138,8 +138,10 @@ func (s *Service) sight(ctx context.Context, c Caller) error {
 	case err != nil:
 		return fmt.Errorf("look up host %s: %w", c.ARN, err)
 	}
-	if err := s.Store.SetInstanceAddress(ctx, i.Account, i.Name, c.Address); err != nil {
-		return fmt.Errorf("remember the address of host %s: %w", c.ARN, err)
+	if i.Address != c.Address {
+		if err := s.Store.SetInstanceAddress(ctx, i.Account, i.Name, c.Address); err != nil {
+			return fmt.Errorf("remember the address of host %s: %w", c.ARN, err)
+		}
 	}
 	if i.Address == "" && s.Arrived != nil {
 		s.Arrived()

@@ -53,6 +53,7 @@ func assemble(ctx context.Context, dir string, work time.Duration) (_ *rig, err 
 	c := config.Default()
 	c.Listen, c.Data = "127.0.0.1:0", filepath.Join(dir, "data")
 	c.Revisions.Buckets = []string{"releases"}
+	c.Limits.PerKey, c.Limits.PerAddress = config.Rate{}, config.Rate{} // all calls come with one key, as fast as they can
 	c.LoadBalancer.Listeners = []config.Listener{{Name: "web", Address: "127.0.0.1:0", Forward: []config.Forward{{TargetGroup: "web", Weight: 1}}}}
 	c.LoadBalancer.TargetGroups = []config.TargetGroup{{Name: "web", DeregistrationDelay: 5 * time.Second,
 		HealthCheck: config.HealthCheck{Path: "/", Interval: time.Second, Timeout: time.Second, HealthyThreshold: 1, UnhealthyThreshold: 2}}}

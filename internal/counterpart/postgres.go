@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,7 +130,9 @@ func newPostgres(t testing.TB, settings ...string) *PostgreSQL {
 	if err := user.own(dir); err != nil {
 		t.Fatal(errors.Join(err, p.remove()))
 	}
+	runtime.LockOSThread() // see launch
 	out, err := p.command("initdb", "--pgdata="+p.data(), "--username="+postgresUser, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync").CombinedOutput()
+	runtime.UnlockOSThread()
 	if err != nil {
 		t.Fatal(errors.Join(fmt.Errorf("initdb: %w: %s", err, out), p.remove()))
 	}
@@ -208,17 +211,16 @@ func (p *PostgreSQL) run() error {
 	p.said = &output{ready: postgresReady, answers: make(chan struct{})}
 	cmd, ended := p.command("postgres", args...), make(chan struct{})
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = p.said, p.said, 5*time.Second
-	if err := cmd.Start(); err != nil {
+	said := p.said
+	if err := launch(cmd, func(err error) {
+		defer close(ended)
+		if err != nil {
+			said.add(err.Error())
+		}
+	}); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	p.process, p.ended = cmd, ended
-	said := p.said
-	go func() {
-		defer close(ended)
-		if err := cmd.Wait(); err != nil {
-			said.add(err.Error())
-		}
-	}()
 	select {
 	case <-p.said.answers:
 		return nil

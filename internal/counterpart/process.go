@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -40,15 +41,14 @@ func (p program) start(t testing.TB) string {
 	// What a program leaves behind may hold its output open for ever.
 	cmd.WaitDelay = 5 * time.Second
 	dieWithParent(cmd)
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", path, err)
-	}
 	var end error // written before ended is closed
 	ended := make(chan struct{})
-	go func() {
-		end = cmd.Wait()
+	if err := launch(cmd, func(err error) {
+		end = err
 		close(ended)
-	}()
+	}); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
 	t.Cleanup(func() {
 		if err := cmd.Process.Kill(); err != nil {
 			t.Logf("%s ended before the test did: %v", p.names[0], err)
@@ -70,6 +70,22 @@ func (p program) start(t testing.TB) string {
 		t.Fatalf("%s does not say where it listens", p.names[0])
 	}
 	return address[1]
+}
+
+// launch starts a program and calls ended with how it ended. A program that dies with its parent is killed when the thread ends that started it, and
+// a test may end threads; so its thread is its own for as long as it runs.
+func launch(cmd *exec.Cmd, ended func(error)) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended(cmd.Wait())
+		}
+	}()
+	return <-started
 }
 
 func (p program) find() string {

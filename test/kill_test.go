@@ -1,12 +1,13 @@
 package test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
@@ -157,7 +158,12 @@ func TestRerouteUnderTraffic(t *testing.T) {
 	s.awaitStatus(next, types.DeploymentStatusReady)
 	s.goOn(next, types.DeploymentWaitTypeReadyWait)
 	s.awaitStatus(next, types.DeploymentStatusSucceeded)
-	time.Sleep(100 * time.Millisecond) // some visits of v3
+	s.until("v3 answers", func() error {
+		if _, last := visitors.answers(); last != "v3" {
+			return fmt.Errorf("%q answers", last)
+		}
+		return nil
+	})
 	visitors.end()
 	versions, last := visitors.answers()
 	if n := visitors.failed.Load(); n > 0 {
@@ -203,16 +209,21 @@ func TestRollbackReroutesBack(t *testing.T) {
 	}
 }
 
-// TestGracefulStop holds that SIGTERM answers held polls and ends the server within seconds.
+// TestGracefulStop holds that SIGTERM answers held polls and ends the server by itself.
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	s.addHost("web-1", "blue")
-	time.Sleep(200 * time.Millisecond) // the agent polls
-	begun := time.Now()
+	s.until("the agent's poll is held", func() error {
+		metrics, err := s.metrics()
+		if err == nil && !bytes.Contains(metrics, []byte("crossfade_agent_polls_held 1\n")) {
+			err = errors.New("it is not")
+		}
+		return err
+	})
 	s.server.stop()
-	if took := time.Since(begun); took > 12*time.Second {
-		t.Errorf("the server took %s to stop", took)
+	if s := s.server.cmd.ProcessState; !s.Success() {
+		t.Errorf("the server ended with %s", s)
 	}
 	if _, err := http.Get(s.endpoint + "/healthz"); err == nil {
 		t.Error("somebody still answers")

@@ -205,9 +205,18 @@ func (p *process) stop() {
 	}
 	select {
 	case <-p.done:
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		p.kill()
 	}
+}
+
+func (s *stand) metrics() ([]byte, error) {
+	res, err := http.Get(s.endpoint + "/metrics")
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := io.ReadAll(res.Body)
+	return metrics, errors.Join(err, res.Body.Close())
 }
 
 func (s *stand) startServer() {
@@ -499,7 +508,7 @@ func (s *stand) visit() *visitor {
 	v := &visitor{stop: cancel, done: make(chan struct{}), versions: map[string]int{}}
 	go func() {
 		defer close(v.done)
-		client := &http.Client{Timeout: 10 * time.Second}
+		client := &http.Client{Timeout: time.Minute}
 		for ctx.Err() == nil {
 			v.once(client, s.front)
 			time.Sleep(5 * time.Millisecond)

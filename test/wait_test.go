@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,12 +134,8 @@ func TestWait(t *testing.T) {
 	}
 	says(t, s.exits(0, "explain", id), "It succeeded.")
 	s.until("the server has counted who listened to its events", func() error {
-		res, err := http.Get(s.endpoint + "/metrics")
+		metrics, err := s.metrics()
 		if err != nil {
-			return err
-		}
-		metrics, err := io.ReadAll(res.Body)
-		if err = errors.Join(err, res.Body.Close()); err != nil {
 			return err
 		}
 		if !regexp.MustCompile(`code="OK",operation="GetEvents",service="crossfade"`).Match(metrics) {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"crossfade/internal/agent/lifecycle"
 	"crossfade/internal/agent/script"
@@ -96,7 +97,7 @@ func TestAWholeDeploymentAndTheLayoutItLeaves(t *testing.T) {
 // waitForFiles lists the root's files; the last report's file goes only after the server has answered.
 func waitForFiles(t *testing.T, root string, want []string) (all []string) {
 	t.Helper()
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		all = nil
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {

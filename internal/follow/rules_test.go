@@ -308,11 +308,10 @@ func TestReadiness(t *testing.T) {
 
 func until(t *testing.T, ok func() bool) {
 	t.Helper()
-	for range 1000 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("waited in vain")
 }

@@ -139,7 +139,7 @@ func (p *plane) open(t testing.TB, name, dir string) (*follow.Follower, *line) {
 
 func stop(t testing.TB, f *follow.Follower) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := f.Stop(ctx, 0); err != nil {
 		t.Error(err)

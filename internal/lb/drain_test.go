@@ -170,7 +170,7 @@ func TestUpgradedConnectionLivesUntilTheDelayIsOver(t *testing.T) {
 			}
 		}
 	}))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	ws, _, err := websocket.Dial(ctx, b.url, nil)
 	if err != nil {

@@ -185,7 +185,7 @@ func serveTogether(t *testing.T, use func(*Options)) {
 	ran := map[string]int{}
 	for n := 0; ; n++ {
 		if n == 4 {
-			end, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			end, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if err := a.Stop(end); err != nil {
 				t.Error(err)
 			}

@@ -124,7 +124,11 @@ func announce(w io.Writer, output string, s *server.Server, cfg config.Config, g
 	if output == "json" {
 		return json.NewEncoder(w).Encode(about) // on one line: whoever starts the server reads up to its end
 	}
-	_, err := fmt.Fprintf(w, "listening on %s, data in %s, region %s, account %s\n", about.Endpoint, about.Data, about.Region, about.Account)
+	at := about.Endpoint
+	if cfg.Endpoint != "" { // something is before it
+		at = about.Listen + ", which clients reach as " + about.Endpoint
+	}
+	_, err := fmt.Fprintf(w, "listening on %s, data in %s, region %s, account %s\n", at, about.Data, about.Region, about.Account)
 	if err == nil && about.CAFile != "" {
 		_, err = fmt.Fprintf(w, "its certificate is from its own authority, %s\nclients trust it with\n\nexport AWS_CA_BUNDLE=%s\n", about.CAFingerprint, about.CAFile)
 	}

@@ -74,7 +74,7 @@ func (r *Runner) readFeed(ctx context.Context, least int64) error {
 		}
 		c, err := r.Replicas.Changes(ctx, r.feed.position, except, feedPiece)
 		if errors.Is(err, store.ErrBehind) {
-			r.Log.Warn("this replica stalled for so long that it reads all outstanding effects again", "replica", r.Replica)
+			r.Log.Warn("this replica stalled for so long that it reads all outstanding effects again")
 			return r.readAll(ctx)
 		}
 		if err != nil {

@@ -130,7 +130,7 @@ func (s *Service) attendLoop(ctx context.Context) {
 		}
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			s.Log.Error("this replica could not say that it lives, will be tried again", "replica", s.Replica, "error", err)
+			s.Log.Error("this replica could not say that it lives, will be tried again", "error", err)
 		}
 		pause.Reset(next)
 	}

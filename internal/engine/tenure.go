@@ -105,7 +105,7 @@ func (r *Runner) hold(began time.Time, got store.Attended) {
 	live := len(got.Live)
 	t.mu.Unlock()
 	if gained, lost := r.assume(got.Held); gained|lost != 0 {
-		r.Log.Info("shards of deployments changed hands", "replica", r.Replica, "gained", gained.Len(), "lost", lost.Len(), "replicas", live)
+		r.Log.Info("shards of deployments changed hands", "gained", gained.Len(), "lost", lost.Len(), "replicas", live)
 	}
 }
 
@@ -144,7 +144,7 @@ func (r *Runner) assume(held []store.Lease) (gained, lost deploy.Shards) {
 	t.duties = duties
 	t.mu.Unlock()
 	for _, name := range changed {
-		r.Log.Info("duty changed hands", "replica", r.Replica, "duty", name, "held", duties[name])
+		r.Log.Info("duty changed hands", "duty", name, "held", duties[name])
 		if r.OnDuty != nil {
 			r.OnDuty(name, duties[name])
 		}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,9 +47,18 @@ func (a *announcing) tell(replica string) {
 	}
 }
 
+// shifted is the wall's clock, which a test moves on.
+type shifted struct{ by atomic.Int64 }
+
+func (s *shifted) Now() time.Time { return time.Now().Add(time.Duration(s.by.Load())) }
+
+// leaseTime is so long that no pause of a slow machine outlasts it: leases run out when the test moves the clock on.
+const leaseTime = time.Minute
+
 // replicas are several engines on one store.
 type replicas struct {
 	*world
+	clock  shifted
 	mu     sync.Mutex
 	peers  map[string]*engine.Service
 	duties map[string]string // duty -> replica
@@ -62,16 +72,41 @@ func newReplicas(t *testing.T, names ...string) *replicas {
 	for _, name := range names {
 		r.start(t, name)
 	}
+	r.attend(t)
 	return r
+}
+
+// attend has each replica say that it lives, give up what it has too much of, and take what falls to it.
+func (r *replicas) attend(t *testing.T) {
+	t.Helper()
+	r.mu.Lock()
+	peers := maps.Clone(r.peers)
+	r.mu.Unlock()
+	for range 2 {
+		for name, s := range peers {
+			if _, err := s.Attend(t.Context()); err != nil {
+				t.Errorf("%s says that it lives: %v", name, err)
+			}
+		}
+	}
+}
+
+// expire has the leases of those run out who died, and not of those who live.
+func (r *replicas) expire(t *testing.T) {
+	t.Helper()
+	for range 3 {
+		r.clock.by.Add(int64(leaseTime / 2))
+		r.attend(t)
+	}
 }
 
 func (r *replicas) start(t *testing.T, name string) *engine.Service {
 	t.Helper()
 	a := &agents{t: t, ran: map[string]int{}, hold: map[deploy.EventName]chan struct{}{}, number: int64(name[0])}
 	s, err := engine.Start(t.Context(), engine.Config{
-		Store: r.store, Clock: wallClock{}, Agents: a, Router: r.lb, Log: slog.New(slog.DiscardHandler),
+		Store: r.store, Clock: &r.clock, Agents: a, Router: r.lb, Log: slog.New(slog.DiscardHandler),
 		Fleet:    hosts{"blue": {"blue-1", "blue-2"}, "green": {"green-1", "green-2"}},
-		Replicas: &announcing{Store: r.store, mu: &r.mu, peers: &r.peers}, Replica: name, LeaseTime: time.Second,
+		Replicas: &announcing{Store: r.store, mu: &r.mu, peers: &r.peers}, Replica: name, LeaseTime: leaseTime,
 		Duties: []string{"duty/a"}, OnDuty: func(duty string, held bool) { r.onDuty(name, duty, held) },
 	})
 	if err != nil {
@@ -187,10 +222,13 @@ func TestReplicasShareDeployments(t *testing.T) {
 					t.Errorf("continue %s: %v", id, err)
 				}
 			}
+			if !resign {
+				r.expire(t)
+			}
 			for _, id := range ids {
 				r.until(t, id, func(d deploy.Deployment) bool { return d.State.Status == deploy.StatusSucceeded })
 			}
-			for deadline := time.Now().Add(20 * time.Second); r.duty() == ""; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(patience); r.duty() == ""; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("nobody took the duty over")
 				}

@@ -178,10 +178,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// patience bounds each wait; it is no expectation.
+const patience = time.Minute
+
 // until waits for the deployment to be as wished.
 func (w *world) until(t *testing.T, id string, ok func(deploy.Deployment) bool) deploy.Deployment {
 	t.Helper()
-	for {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		d, err := w.store.Deployment(t.Context(), "", id)
 		if err != nil {
 			t.Fatal(err)
@@ -192,10 +195,8 @@ func (w *world) until(t *testing.T, id string, ok func(deploy.Deployment) bool) 
 		if d.State.Status.Terminal() {
 			t.Fatalf("%s ended %s: %+v", id, d.State.Status, d.State.Error)
 		}
-		select {
-		case <-t.Context().Done():
-			t.Fatal(t.Context().Err())
-		case <-time.After(time.Millisecond):
+		if time.Now().After(end) {
+			t.Fatalf("%s stays %s: %+v", id, d.State.Status, d.State)
 		}
 	}
 }
@@ -206,7 +207,10 @@ func TestHundredContinues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	// Rerouting waits until all hundred have been answered.
-	w.agents.hold[deploy.BeforeAllowTraffic] = make(chan struct{})
+	answered := make(chan struct{})
+	w.agents.hold[deploy.BeforeAllowTraffic] = answered
+	release := sync.OnceFunc(func() { close(answered) })
+	t.Cleanup(release) // before that of the world, which waits for its agents
 	if _, err := w.Create(t.Context(), w.spec); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +237,7 @@ func TestHundredContinues(t *testing.T) {
 	if answers[""] != 1 || answers[deploy.ReasonNotReady] != 99 {
 		t.Errorf("the answers were %v", answers)
 	}
-	close(w.agents.hold[deploy.BeforeAllowTraffic])
+	release()
 	d := w.until(t, w.spec.ID, func(d deploy.Deployment) bool { return d.State.Status == deploy.StatusSucceeded })
 	if d.State.Overview.Succeeded != 4 {
 		t.Errorf("the overview says %+v", d.State.Overview)

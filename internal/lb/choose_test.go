@@ -32,6 +32,9 @@ func TestWeightsOfTargetGroups(t *testing.T) {
 	t.Parallel()
 	c := webConfig()
 	c.TargetGroups = append(c.TargetGroups, TargetGroupConfig{Name: "green"}, TargetGroupConfig{Name: "dark"})
+	for i := range c.TargetGroups {
+		c.TargetGroups[i].HealthCheck.Timeout = patience
+	}
 	c.Listeners[0].Forward = []Forward{{web, 1}, {"green", 4}, {"dark", 0}}
 	b := start(t, c)
 	apps := map[string]*app{}
@@ -129,7 +132,7 @@ func TestTargetThatWasNeverHealthyGetsNothing(t *testing.T) {
 func TestRequestsWaitForTheFirstVerdict(t *testing.T) {
 	t.Parallel()
 	c := webConfig()
-	c.Limits.FirstVerdictWait = 10 * time.Second
+	c.TargetGroups[0].HealthCheck.Interval = patience // so that the sick one gets no verdict in the test's time
 	b, err := New(c, quietLog())
 	if err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 func TestDrainingEndsWithTheLastRequest(t *testing.T) {
 	t.Parallel()
 	b := start(t, webConfig())
-	entered, leave := make(chan struct{}), make(chan struct{})
+	entered, leave := make(chan struct{}, 8), make(chan struct{})
 	a := newApp(t, "v1", func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		<-leave
@@ -30,7 +30,7 @@ func TestDrainingEndsWithTheLastRequest(t *testing.T) {
 				t.Errorf("a request in flight got %d %s", status, body)
 			}
 		})
-		<-entered
+		await(t, "a request is under way", entered)
 	}
 	if err := b.Deregister(web, "v1"); err != nil {
 		t.Fatal(err)
@@ -42,8 +42,7 @@ func TestDrainingEndsWithTheLastRequest(t *testing.T) {
 	if status, body := b.get("/"); status != http.StatusServiceUnavailable || !strings.Contains(body, "target group web has no target") {
 		t.Errorf("a new request got %d %s", status, body)
 	}
-	leave <- struct{}{}
-	leave <- struct{}{}
+	close(leave)
 	wg.Wait()
 	b.await("v1", StateAbsent)
 	if n := a.handled.Load(); n != 2 {
@@ -106,15 +105,15 @@ func TestRequestsAreCutWhenTheDelayIsOver(t *testing.T) {
 			}
 			answers <- r.StatusCode
 		}()
-		<-entered
+		await(t, "a request is under way", entered)
 	}
 	b.serve(newApp(t, "v2", nil))
 	if err := b.Deregister(web, "stuck"); err != nil {
 		t.Fatal(err)
 	}
 	b.await("stuck", StateAbsent)
-	<-answers
-	<-answers
+	await(t, "the first answer", answers)
+	await(t, "the second answer", answers)
 }
 
 func TestRegisteringAgainWhileDraining(t *testing.T) {
@@ -130,7 +129,7 @@ func TestRegisteringAgainWhileDraining(t *testing.T) {
 	b.serve(a)
 	done := make(chan struct{})
 	go func() { defer close(done); b.get("/slow") }()
-	<-entered
+	await(t, "a request is under way", entered)
 	if err := b.Deregister(web, "v1"); err != nil {
 		t.Fatal(err)
 	}
@@ -145,14 +144,26 @@ func TestRegisteringAgainWhileDraining(t *testing.T) {
 		t.Errorf("the request of the first registration is still under way, but the target is %s", s)
 	}
 	close(leave)
-	<-done
+	await(t, "the request under way ends", done)
 	b.await("v1", StateAbsent)
 }
 
 func TestUpgradedConnectionLivesUntilTheDelayIsOver(t *testing.T) {
 	t.Parallel()
+	// What the connection carries while the target drains may take longer than the delay on a slow machine: then a longer one has to show it.
+	delay := 200 * time.Millisecond
+	for ; !upgradedConnectionLives(t, delay); delay *= 4 {
+		if delay > patience {
+			t.Fatalf("nothing was carried within %s", delay)
+		}
+	}
+}
+
+// upgradedConnectionLives returns false when the delay was over too early to see anything.
+func upgradedConnectionLives(t *testing.T, delay time.Duration) bool {
+	t.Helper()
 	c := webConfig()
-	c.TargetGroups[0].DeregistrationDelay = 200 * time.Millisecond
+	c.TargetGroups[0].DeregistrationDelay = delay
 	b := start(t, c)
 	b.serve(newApp(t, "v1", func(w http.ResponseWriter, r *http.Request) {
 		ws, err := websocket.Accept(w, r, nil)
@@ -170,7 +181,7 @@ func TestUpgradedConnectionLivesUntilTheDelayIsOver(t *testing.T) {
 			}
 		}
 	}))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience+delay)
 	defer cancel()
 	ws, _, err := websocket.Dial(ctx, b.url, nil)
 	if err != nil {
@@ -194,16 +205,22 @@ func TestUpgradedConnectionLivesUntilTheDelayIsOver(t *testing.T) {
 	if err := echo(); err != nil {
 		t.Fatal(err)
 	}
+	begun := time.Now()
 	if err := b.Deregister(web, "v1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := echo(); err != nil || b.state("v1") != StateDraining {
-		t.Fatalf("while draining: %v, %s", err, b.state("v1"))
+	err = echo()
+	if state := b.state("v1"); err != nil || state != StateDraining {
+		if time.Since(begun) >= delay {
+			return false
+		}
+		t.Fatalf("while draining: %v, %s", err, state)
 	}
 	if _, _, err := ws.Read(ctx); err == nil || ctx.Err() != nil {
 		t.Errorf("after the delay the connection should be cut, got %v", err)
 	}
 	b.await("v1", StateAbsent)
+	return true
 }
 
 func TestOrderlyEndOfAnUpgradedConnectionDrains(t *testing.T) {
@@ -248,10 +265,10 @@ func TestStopLetsRequestsEndAndClosesIdleConnections(t *testing.T) {
 		<-leave
 	}))
 	idle := h.dial()
-	got := make(chan int)
+	got := make(chan int, 1)
 	go func() { s, _ := h.get("/"); got <- s }()
-	<-entered
-	stopped := make(chan error)
+	await(t, "a request is under way", entered)
+	stopped := make(chan error, 1)
 	go func() { stopped <- b.Stop(t.Context()) }()
 	if n, err := io.Copy(io.Discard, idle); n != 0 || err != nil {
 		t.Errorf("idle connection: %d bytes, %v", n, err)
@@ -262,10 +279,10 @@ func TestStopLetsRequestsEndAndClosesIdleConnections(t *testing.T) {
 	default:
 	}
 	close(leave)
-	if s := <-got; s != 200 {
+	if s := await(t, "the request under way ends", got); s != 200 {
 		t.Errorf("got %d", s)
 	}
-	if err := <-stopped; err != nil {
+	if err := await(t, "the end", stopped); err != nil {
 		t.Error(err)
 	}
 	if c, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://")); err == nil {
@@ -300,13 +317,13 @@ func TestStopCutsAtItsDeadline(t *testing.T) {
 			t.Errorf("got %v", r)
 		}
 	}()
-	<-entered
+	await(t, "a request is under way", entered)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := b.Stop(ctx); err != nil {
 		t.Error(err)
 	}
-	<-ended
+	await(t, "the request under way ends", ended)
 }
 
 // load sends requests without pause on so many connections until stop is called, which returns how many there were and what went wrong.
@@ -323,7 +340,7 @@ func load(t *testing.T, url, method string, connections int) (stop func() (total
 		wg.Go(func() {
 			tr := &http.Transport{MaxIdleConnsPerHost: 1, DisableCompression: true}
 			defer tr.CloseIdleConnections()
-			client := &http.Client{Transport: tr, Timeout: 20 * time.Second}
+			client := &http.Client{Transport: tr, Timeout: patience}
 			for !ending.Load() {
 				total.Add(1)
 				if wrong := once(client, method, url); wrong != "" {

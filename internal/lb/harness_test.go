@@ -3,6 +3,7 @@ package lb
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -22,13 +23,19 @@ const (
 
 func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// webConfig is one listener before one target group with quick health checks.
+// patience bounds each wait of the tests; it is no expectation.
+const patience = time.Minute
+
+// webConfig is one listener before one target group with quick health checks. No limit ends what a slow machine only delays: a test that is about one
+// sets its own.
 func webConfig() Config {
 	return Config{
 		Listeners: []ListenerConfig{{Name: edge, Address: "127.0.0.1:0", Forward: []Forward{{TargetGroup: web}}}},
 		TargetGroups: []TargetGroupConfig{{
-			Name: web, HealthCheck: HealthCheck{Path: "/health", Interval: 100 * time.Millisecond}, DeregistrationDelay: 10 * time.Second,
+			Name: web, HealthCheck: HealthCheck{Path: "/health", Interval: 100 * time.Millisecond, Timeout: patience},
+			DeregistrationDelay: 10 * patience, // so that nothing which ends a wait of a test ends by it
 		}},
+		Limits: Limits{HeaderTimeout: patience, DialTimeout: patience, FirstVerdictWait: patience},
 	}
 }
 
@@ -49,7 +56,7 @@ func start(t *testing.T, c Config) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := b.Stop(ctx); err != nil {
 			t.Error(err)
@@ -122,28 +129,39 @@ func (b *bench) await(id string, want State) {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}
 	}
 }
 
-// get asks with a fresh client and returns status and body.
+// await takes what a channel brings.
+func await[T any](t *testing.T, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("never: %s", what)
+		panic("unreachable")
+	}
+}
+
+// get asks with a fresh client and returns status and body, or no status when there was no answer. Any goroutine may call it.
 func (b *bench) get(path string) (int, string) {
 	b.t.Helper()
 	tr := &http.Transport{DisableKeepAlives: true}
 	defer tr.CloseIdleConnections()
-	r, err := (&http.Client{Transport: tr, Timeout: 20 * time.Second}).Get(b.url + path)
+	r, err := (&http.Client{Transport: tr, Timeout: patience}).Get(b.url + path)
 	if err != nil {
-		b.t.Fatal(err)
+		b.t.Error(err)
+		return 0, ""
 	}
 	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if err := r.Body.Close(); err != nil {
-		b.t.Fatal(err)
+	if err := errors.Join(err, r.Body.Close()); err != nil {
+		b.t.Error(err)
+		return 0, ""
 	}
 	return r.StatusCode, string(body)
 }
@@ -165,7 +183,7 @@ func (b *bench) dial() net.Conn {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() {

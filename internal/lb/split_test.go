@@ -233,7 +233,7 @@ func TestARequestWaitsForTheFirstVerdictOnItsSide(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, v1, v2 := restarted(t, 100, 20*time.Second)
+			b, v1, v2 := restarted(t, 100, patience)
 			var wg sync.WaitGroup
 			for range 4 {
 				wg.Go(func() {
@@ -283,7 +283,7 @@ func TestARequestThatNeedsNotWaitDoesNot(t *testing.T) {
 	if got := b.share(4, v1); got != 4 {
 		t.Errorf("the rest got %d of the first 4 requests", got)
 	}
-	fifth := make(chan string)
+	fifth := make(chan string, 1)
 	go func() {
 		_, body := b.get("/")
 		fifth <- body
@@ -298,7 +298,7 @@ func TestARequestThatNeedsNotWaitDoesNot(t *testing.T) {
 		t.Errorf("the rest got %d of the next 9 requests", got)
 	}
 	v2.sick.Store(false)
-	if got := <-fifth; got != "v2" {
+	if got := await(t, "the fifth is answered", fifth); got != "v2" {
 		t.Errorf("the fifth was answered with %q", got)
 	}
 }
@@ -306,7 +306,7 @@ func TestARequestThatNeedsNotWaitDoesNot(t *testing.T) {
 func TestDrainingWithASplit(t *testing.T) {
 	t.Parallel()
 	b := start(t, webConfig())
-	entered, leave := make(chan struct{}), make(chan struct{})
+	entered, leave := make(chan struct{}, 8), make(chan struct{})
 	v1 := newApp(t, "v1", func(w http.ResponseWriter, _ *http.Request) {
 		entered <- struct{}{}
 		<-leave
@@ -316,12 +316,12 @@ func TestDrainingWithASplit(t *testing.T) {
 	b.serve(v1)
 	b.split(0)
 	b.serveIn(green, v2)
-	answer := make(chan string)
+	answer := make(chan string, 1)
 	go func() {
 		_, body := b.get("/")
 		answer <- body
 	}()
-	<-entered
+	await(t, "a request is under way", entered)
 	b.split(100)
 	if got := b.share(10, v2); got != 10 {
 		t.Errorf("the environment got %d of 10 requests", got)
@@ -337,7 +337,7 @@ func TestDrainingWithASplit(t *testing.T) {
 		t.Errorf("after the end of the split it got %d of 10 requests", got)
 	}
 	close(leave)
-	if got := <-answer; got != "v1" {
+	if got := await(t, "the request under way ends", answer); got != "v1" {
 		t.Errorf("the request under way was answered with %q", got)
 	}
 	b.await("v1", StateAbsent)

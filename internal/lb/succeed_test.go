@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 )
 
 // TestSucceedLosesNothing puts one balancer in the place of another again and again, under load over kept and fresh connections.
@@ -28,7 +27,7 @@ func TestSucceedLosesNothing(t *testing.T) {
 		go func() {
 			tr := &http.Transport{DisableKeepAlives: i%2 == 0}
 			defer tr.CloseIdleConnections()
-			client := &http.Client{Transport: tr, Timeout: 20 * time.Second}
+			client := &http.Client{Transport: tr, Timeout: patience}
 			for running.Err() == nil {
 				r, err := client.Get(old.url)
 				if err == nil {
@@ -71,7 +70,7 @@ func TestSucceedLosesNothing(t *testing.T) {
 	}
 	end()
 	for range cap(ended) {
-		if err := <-ended; err != nil {
+		if err := await(t, "the last request", ended); err != nil {
 			t.Errorf("a request was lost: %v", err)
 		}
 	}

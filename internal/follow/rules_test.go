@@ -291,7 +291,7 @@ func TestReadiness(t *testing.T) {
 	})
 	// While it lingers it says that it is not ready, and serves on.
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- f.Stop(ctx, time.Hour) }()
 	until(t, func() bool {
 		code, said := ready()
@@ -301,14 +301,19 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("while it lingers: %v", err)
 	}
 	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("it does not end")
 	}
 }
 
 func until(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return
 		}

@@ -31,14 +31,19 @@ var errAway = errors.New("the control plane is away")
 
 const (
 	testPrincipal = "arn:aws:iam::000000000000:user/edge"
-	delay         = 3 * time.Second
+	// patience is long enough for whatever a slow machine only delays.
+	patience = time.Minute
 )
 
 func config() lb.Config {
-	var c lb.Config
+	c := lb.Config{Limits: lb.Limits{DialTimeout: patience, HeaderTimeout: patience, FirstVerdictWait: patience}}
 	for _, name := range []string{"blue", "green"} {
+		delay := 10 * patience
+		if name == "green" {
+			delay = time.Second // waited for
+		}
 		c.TargetGroups = append(c.TargetGroups, lb.TargetGroupConfig{
-			Name: name, HealthCheck: lb.HealthCheck{Path: "/health", Interval: 100 * time.Millisecond}, DeregistrationDelay: delay,
+			Name: name, HealthCheck: lb.HealthCheck{Path: "/health", Interval: 100 * time.Millisecond, Timeout: patience}, DeregistrationDelay: delay,
 		})
 		c.Listeners = append(c.Listeners, lb.ListenerConfig{Name: name, Address: "127.0.0.1:0", Forward: []lb.Forward{{TargetGroup: name}}})
 	}
@@ -126,7 +131,7 @@ func (l *line) Leave(ctx context.Context, id feed.Identity) error {
 func (p *plane) open(t testing.TB, name, dir string) (*follow.Follower, *line) {
 	t.Helper()
 	l := &line{plane: p}
-	f, err := follow.Open(follow.Options{Name: name, Directory: dir, Control: l, Log: slog.New(slog.DiscardHandler)})
+	f, err := follow.Open(follow.Options{Name: name, Directory: dir, Control: l, CatchUp: patience, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +144,7 @@ func (p *plane) open(t testing.TB, name, dir string) (*follow.Follower, *line) {
 
 func stop(t testing.TB, f *follow.Follower) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := f.Stop(ctx, 0); err != nil {
 		t.Error(err)

@@ -71,13 +71,18 @@ func newMemory() *memory {
 	return &memory{saved: make(map[[2]string]builtin.Registration), splits: make(map[string]traffic.SplitObserved)}
 }
 
-const delay = 3 * time.Second
+// patience is long enough for whatever a slow machine only delays.
+const patience = time.Minute
 
 func config() lb.Config {
-	var c lb.Config
+	c := lb.Config{Limits: lb.Limits{DialTimeout: patience, HeaderTimeout: patience, FirstVerdictWait: patience}}
 	for _, name := range []string{"blue", "green"} {
+		delay := 10 * patience
+		if name == "green" {
+			delay = time.Second // waited for
+		}
 		c.TargetGroups = append(c.TargetGroups, lb.TargetGroupConfig{
-			Name: name, HealthCheck: lb.HealthCheck{Path: "/health", Interval: 100 * time.Millisecond}, DeregistrationDelay: delay,
+			Name: name, HealthCheck: lb.HealthCheck{Path: "/health", Interval: 100 * time.Millisecond, Timeout: patience}, DeregistrationDelay: delay,
 		})
 		c.Listeners = append(c.Listeners, lb.ListenerConfig{Name: name, Address: "127.0.0.1:0", Forward: []lb.Forward{{TargetGroup: name}}})
 	}

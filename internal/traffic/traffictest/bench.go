@@ -18,7 +18,7 @@ func BenchmarkReroute(b *testing.B, f *Fixture, method string, work time.Duratio
 	g := f.TargetGroups[0]
 	old, next := newApp(b, "v1", echo(b, work)), newApp(b, "v2", echo(b, work))
 	f.must(b, old.in(0, g))
-	stop := pressure(b, func() string { return f.URL(g) }, method, 1000)
+	requests := pressure(b, func() string { return f.URL(g) }, method, 1000)
 	times := make(map[string][]time.Duration)
 	note := func(name string, d time.Duration) { times[name] = append(times[name], max(d, 0)) }
 	generation := int64(0)
@@ -37,7 +37,7 @@ func BenchmarkReroute(b *testing.B, f *Fixture, method string, work time.Duratio
 		note("last-ms", time.Unix(0, old.last.Load()).Sub(begin))
 		old, next = next, old
 	}
-	total, failures := stop()
+	total, failures := requests.stop()
 	for name, all := range times {
 		slices.Sort(all)
 		b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, name)

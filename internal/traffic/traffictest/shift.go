@@ -53,9 +53,9 @@ func splitExactUnderLoad(t *testing.T, f *Fixture) {
 }
 
 // lost ends the pressure and fails the test when a request was lost.
-func lost(t *testing.T, stop func() (int64, []string)) {
+func lost(t *testing.T, l *load) {
 	t.Helper()
-	total, failures := stop()
+	total, failures := l.stop()
 	t.Logf("%d requests, %d lost", total, len(failures))
 	if len(failures) > 0 {
 		t.Errorf("%d of %d requests were lost, the first: %s", len(failures), total, failures[0])
@@ -63,10 +63,9 @@ func lost(t *testing.T, stop func() (int64, []string)) {
 }
 
 // quiet waits until requests under way from before have ended, and then holds that the application gets none while the busy one gets 100.
-func quiet(t *testing.T, a, busy *app) {
+func (l *load) quiet(t *testing.T, a, busy *app) {
 	t.Helper()
-	busyBefore := busy.handled.Load()
-	eventually(t, "requests under way have ended", func() bool { return busy.handled.Load() > busyBefore+100 })
+	l.pass(t)
 	before, busyBefore := a.handled.Load(), busy.handled.Load()
 	eventually(t, "requests arrive at "+busy.name, func() bool { return busy.handled.Load() > busyBefore+100 })
 	if n := a.handled.Load() - before; n != 0 {
@@ -83,7 +82,7 @@ func shiftUnderLoad(t *testing.T, f *Fixture, method string) {
 	}
 	old := newApp(t, "v0", handle)
 	f.must(t, old.in(1, g))
-	stop := pressure(t, func() string { return f.URL(g) }, method, 1000)
+	requests := pressure(t, func() string { return f.URL(g) }, method, 1000)
 	generation := int64(0)
 	split := func(environment string, percent int) {
 		generation++
@@ -102,9 +101,9 @@ func shiftUnderLoad(t *testing.T, f *Fixture, method string) {
 		split(environment, 50)
 		eventually(t, "requests arrive at the replacement", func() bool { return next.handled.Load() > 100 })
 		split(environment, 100)
-		quiet(t, old, next)
+		requests.quiet(t, old, next)
 		split(environment, 0) // and back, as a rollback does
-		quiet(t, next, old)
+		requests.quiet(t, next, old)
 		split(environment, 100)
 		f.must(t, old.out(2, g))
 		if err := old.Listener.Close(); err != nil {
@@ -114,7 +113,7 @@ func shiftUnderLoad(t *testing.T, f *Fixture, method string) {
 		split("", 0)
 		old = next
 	}
-	lost(t, stop)
+	lost(t, requests)
 }
 
 func splitDying(t *testing.T, f *Fixture) {
@@ -123,7 +122,7 @@ func splitDying(t *testing.T, f *Fixture) {
 	second := newApp(t, "v2b", nil)
 	f.must(t, second.serving(green, 1, g))
 	f.mustSplit(t, shares(green, 50, 2, g))
-	stop := pressure(t, func() string { return f.URL(g) }, http.MethodGet, 800)
+	requests := pressure(t, func() string { return f.URL(g) }, http.MethodGet, 800)
 	die := func(a *app) {
 		t.Helper()
 		if err := a.Listener.Close(); err != nil {
@@ -146,20 +145,20 @@ func splitDying(t *testing.T, f *Fixture) {
 	eventually(t, "the other side serves", func() bool { return old.handled.Load() > beforeOld+200 })
 	third := newApp(t, "v3", nil)
 	f.must(t, third.serving(green, 1, g))
-	quiet(t, old, third)
-	lost(t, stop)
+	requests.quiet(t, old, third)
+	lost(t, requests)
 }
 
 func splitSickSide(t *testing.T, f *Fixture) {
 	g := f.TargetGroups[0]
 	old, next := f.pair(t, g)
 	f.mustSplit(t, shares(green, 50, 2, g))
-	stop := pressure(t, func() string { return f.URL(g) }, http.MethodPost, 800)
+	requests := pressure(t, func() string { return f.URL(g) }, http.MethodPost, 800)
 	sicken := func(a, other *app) {
 		t.Helper()
 		a.sick.Store(true)
 		eventually(t, a.name+" is unhealthy", func() bool { return f.state(t, a, g) == traffic.StateUnhealthy })
-		quiet(t, a, other)
+		requests.quiet(t, a, other)
 	}
 	sicken(next, old)
 	next.sick.Store(false)
@@ -174,6 +173,6 @@ func splitSickSide(t *testing.T, f *Fixture) {
 	eventually(t, "the original serves, sick as it is", func() bool { return old.handled.Load() > before+50 })
 	old.sick.Store(false)
 	f.settle(t, old.in(1, g))
-	quiet(t, next, old)
-	lost(t, stop)
+	requests.quiet(t, next, old)
+	lost(t, requests)
 }

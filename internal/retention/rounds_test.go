@@ -198,7 +198,7 @@ func TestRoundsRunWhenAskedToAlsoWhereTheyAreAnothersDuty(t *testing.T) {
 		}
 		r.Wake()
 		r.Wake()
-		for deadline := time.Now().Add(20 * time.Second); r.Last().Deployments == 0 && r.Last().Began.IsZero(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); r.Last().Deployments == 0 && r.Last().Began.IsZero(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("no round ran")
 			}

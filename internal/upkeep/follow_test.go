@@ -60,9 +60,7 @@ func TestInstancesThatJoinDuringADeploymentGetItAfterwards(t *testing.T) {
 	w.deploy(g, "v1")
 	release := w.held("a")
 	id := w.start(g, "v2")
-	for w.groupNow(g).Active == "" {
-		time.Sleep(5 * time.Millisecond)
-	}
+	w.until("the deployment has its turn", func() bool { return w.groupNow(g).Active != "" })
 	w.awaits(id)
 	w.host("b")
 	w.idle()
@@ -322,12 +320,9 @@ func TestTwoServersMakeOneFollowUp(t *testing.T) {
 // awaits waits until a deployment is under way.
 func (w *world) awaits(id string) {
 	w.t.Helper()
-	for {
+	w.until(id+" is under way", func() bool {
 		d, err := w.store.Deployment(w.t.Context(), account, id)
 		must(w.t, err)
-		if d.State.Overview.InProgress > 0 {
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return d.State.Overview.InProgress > 0
+	})
 }

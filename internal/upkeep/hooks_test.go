@@ -448,20 +448,14 @@ func TestStartAndStop(t *testing.T) {
 	w.upkeep.Stop()
 	w.upkeep.Start(t.Context())
 	w.upkeep.Start(t.Context())
-	until := func(ok func() bool) {
-		t.Helper()
-		for !ok() {
-			time.Sleep(5 * time.Millisecond)
-		}
-	}
-	until(func() bool { w.scaling.mu.Lock(); defer w.scaling.mu.Unlock(); return len(w.scaling.hooks["asg"]) == 2 })
+	w.until("there are two hooks", func() bool { w.scaling.mu.Lock(); defer w.scaling.mu.Unlock(); return len(w.scaling.hooks["asg"]) == 2 })
 	w.scaling.launch("asg", "i-2")
 	w.scaling.changes <- struct{}{}
-	until(func() bool { return len(w.made(g)) == 1 })
+	w.until("a deployment is made", func() bool { return len(w.made(g)) == 1 })
 	w.ends(w.one(g).Spec.ID, deploy.StatusSucceeded)
 	w.upkeep.Wake()
 	w.upkeep.Wake()
-	until(func() bool { return w.scaling.state("asg", "i-2") == fleet.MemberInService })
+	w.until("the instance serves", func() bool { return w.scaling.state("asg", "i-2") == fleet.MemberInService })
 	w.upkeep.Stop()
 	w.upkeep.Stop()
 }

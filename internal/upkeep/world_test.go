@@ -492,19 +492,24 @@ func (w *world) groupNow(g deploy.Group) deploy.Group {
 // ends waits for the end of a deployment.
 func (w *world) ends(id string, status deploy.Status) deploy.Deployment {
 	w.t.Helper()
-	for {
-		d, err := w.store.Deployment(w.t.Context(), account, id)
+	var d deploy.Deployment
+	w.until(id+" is "+string(status), func() bool {
+		var err error
+		d, err = w.store.Deployment(w.t.Context(), account, id)
 		must(w.t, err)
-		if d.State.Status == status {
-			return d
-		}
-		if d.State.Status.Terminal() {
+		if d.State.Status != status && d.State.Status.Terminal() {
 			w.t.Fatalf("%s ended %s and not %s: %+v", id, d.State.Status, status, d.State.Error)
 		}
-		select {
-		case <-w.t.Context().Done():
-			w.t.Fatal(w.t.Context().Err())
-		case <-time.After(5 * time.Millisecond):
+		return d.State.Status == status
+	})
+	return d
+}
+
+func (w *world) until(what string, holds func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("never: %s", what)
 		}
 	}
 }

@@ -183,7 +183,7 @@ func TestARealAlertmanager(t *testing.T) {
 		s, names := source(t, r.url, time.Minute), slices.Sorted(maps.Keys(want))
 		got, err := s.States(t.Context(), names)
 		// The silence and the inhibition take effect a moment later.
-		for end := time.Now().Add(30 * time.Second); !maps.Equal(got, want) && time.Now().Before(end); got, err = s.States(t.Context(), names) {
+		for end := time.Now().Add(time.Minute); !maps.Equal(got, want) && time.Now().Before(end); got, err = s.States(t.Context(), names) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		if err != nil || !maps.Equal(got, want) {

@@ -36,7 +36,7 @@ func TestQuestionsCarryPathAndCredentials(t *testing.T) {
 			fmt.Fprintf(w, "[%q, %q, %q, %q]", r.Method, r.URL.Path, r.FormValue("q"), r.Header.Get("Authorization"))
 		}))
 		defer server.Close()
-		o.URL = server.URL + "/prefix/"
+		o.URL, o.Timeout = server.URL+"/prefix/", time.Minute
 		c := client(t, o)
 		var get, post []string
 		values := url.Values{"q": {"a b&c"}}
@@ -72,7 +72,7 @@ func TestRefusalsSayWhatTheServerSays(t *testing.T) {
 			fmt.Fprint(w, c.text)
 		}))
 		defer server.Close()
-		err := client(t, httpapi.Options{URL: server.URL}).Get(t.Context(), "x", nil, new([]string))
+		err := client(t, httpapi.Options{URL: server.URL, Timeout: time.Minute}).Get(t.Context(), "x", nil, new([]string))
 		if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
 			t.Errorf("got %v, want %q", err, c.want)
 		}

@@ -128,7 +128,7 @@ func TestResultsAreJudgedAsByAnAlertingRule(t *testing.T) {
 		`{"resultType":"scalar","result":[1763877600.5,"-2"]}`:                                                                                             alarm.StateAlarm,
 		`{"resultType":"scalar","result":[1763877600.5,"+Inf"]}`:                                                                                           alarm.StateAlarm,
 	} {
-		s := source(t, prometheus.Options{API: httpapi.Options{URL: recorded(t, map[string]string{"e": answer}, "")}, Alarms: []prometheus.Alarm{{Name: "a", Expr: "e"}}})
+		s := source(t, prometheus.Options{API: httpapi.Options{URL: recorded(t, map[string]string{"e": answer}, ""), Timeout: time.Minute}, Alarms: []prometheus.Alarm{{Name: "a", Expr: "e"}}})
 		if got, err := s.States(t.Context(), []string{"a"}); err != nil || got["a"] != want {
 			t.Errorf("%s: %v, %v", answer, got, err)
 		}
@@ -147,7 +147,7 @@ func TestWhatIsNoResultSaysWhatToDo(t *testing.T) {
 		`{"status":"error","error":"boom"}`:                        `its status is "error"`,
 		`{"status":"success","data":{"resultType":7,"result":[]}}`: "not what was asked for",
 	} {
-		s := source(t, prometheus.Options{API: httpapi.Options{URL: recorded(t, map[string]string{"e": answer}, "")}, Alarms: []prometheus.Alarm{{Name: "my alarm", Expr: "e"}}})
+		s := source(t, prometheus.Options{API: httpapi.Options{URL: recorded(t, map[string]string{"e": answer}, ""), Timeout: time.Minute}, Alarms: []prometheus.Alarm{{Name: "my alarm", Expr: "e"}}})
 		got, err := s.States(t.Context(), []string{"my alarm"})
 		if err == nil || got != nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the alarm "my alarm"`) {
 			t.Errorf("%s: %v, %v, want %q", answer, got, err, want)
@@ -158,7 +158,7 @@ func TestWhatIsNoResultSaysWhatToDo(t *testing.T) {
 func TestOneWrongExpressionHidesNoRaisedAlarm(t *testing.T) {
 	t.Parallel()
 	url := recorded(t, map[string]string{"up": `{"resultType":"vector","result":[{}]}`, "down": `{"resultType":"vector","result":[]}`}, rulesOf())
-	s := source(t, prometheus.Options{API: httpapi.Options{URL: url}, Rules: true, Alarms: []prometheus.Alarm{{"wrong", "up ="}, {"raised", "up"}, {"quiet", "down"}}})
+	s := source(t, prometheus.Options{API: httpapi.Options{URL: url, Timeout: time.Minute}, Rules: true, Alarms: []prometheus.Alarm{{"wrong", "up ="}, {"raised", "up"}, {"quiet", "down"}}})
 	got, err := s.States(t.Context(), []string{"wrong", "raised", "quiet", "none"})
 	want := map[string]alarm.State{"wrong": alarm.StateInsufficient, "raised": alarm.StateAlarm, "quiet": alarm.StateOK}
 	if err != nil || !maps.Equal(got, want) {
@@ -177,7 +177,7 @@ func TestRulesOfOneNameAreAsBadAsTheWorst(t *testing.T) {
 		`{"type":"alerting","name":"pending","state":"pending","health":"ok"}`, `{"type":"alerting","name":"firing, then broken","state":"firing","health":"err"}`,
 		`{"type":"recording","name":"recorded","health":"ok"}`,
 	))
-	s := source(t, prometheus.Options{API: httpapi.Options{URL: url}, Rules: true, Alarms: []prometheus.Alarm{{"unused", "up"}}})
+	s := source(t, prometheus.Options{API: httpapi.Options{URL: url, Timeout: time.Minute}, Rules: true, Alarms: []prometheus.Alarm{{"unused", "up"}}})
 	got, err := s.States(t.Context(), []string{"two", "broken", "pending", "firing, then broken", "recorded"})
 	want := map[string]alarm.State{"two": alarm.StateAlarm, "broken": alarm.StateInsufficient, "pending": alarm.StateOK, "firing, then broken": alarm.StateAlarm}
 	if err != nil || !maps.Equal(got, want) {
@@ -200,7 +200,7 @@ func TestARealPrometheus(t *testing.T) {
 	alarmtest.Run(t, driver(url))
 	t.Run("itself", func(t *testing.T) {
 		t.Parallel()
-		s := source(t, prometheus.Options{API: httpapi.Options{URL: url + "/"}, Rules: true, Alarms: []prometheus.Alarm{
+		s := source(t, prometheus.Options{API: httpapi.Options{URL: url + "/", Timeout: time.Minute}, Rules: true, Alarms: []prometheus.Alarm{
 			{"up", `up{job="itself"} == 1`}, {"down", `up{job="itself"} == 0`}, {"bool", `up{job="itself"} == bool 0`}, {"scalar", `scalar(up{job="itself"})`},
 			{"zero", `scalar(up{job="itself"}) - 1`}, {"absent", `absent(up{job="nobody"})`},
 		}})
@@ -210,7 +210,7 @@ func TestARealPrometheus(t *testing.T) {
 		}
 		names := []string{"up", "down", "bool", "scalar", "zero", "absent", "Firing", "Quiet", "Pending", "Broken", "recorded", "nobody"}
 		got, err := s.States(t.Context(), names)
-		for end := time.Now().Add(30 * time.Second); !maps.Equal(got, want) && time.Now().Before(end); got, err = s.States(t.Context(), names) {
+		for end := time.Now().Add(time.Minute); !maps.Equal(got, want) && time.Now().Before(end); got, err = s.States(t.Context(), names) {
 			time.Sleep(200 * time.Millisecond) // it scrapes and evaluates once a second
 		}
 		if err != nil || !maps.Equal(got, want) {
@@ -220,7 +220,7 @@ func TestARealPrometheus(t *testing.T) {
 	t.Run("wrong", func(t *testing.T) {
 		t.Parallel()
 		for expr, says := range map[string]string{"up =": "parse error", `"text"`: `gives a "string"`, "up[1m]": `gives a "matrix"`} {
-			s := source(t, prometheus.Options{API: httpapi.Options{URL: url}, Alarms: []prometheus.Alarm{{"a", expr}}})
+			s := source(t, prometheus.Options{API: httpapi.Options{URL: url, Timeout: time.Minute}, Alarms: []prometheus.Alarm{{"a", expr}}})
 			got, err := s.States(t.Context(), []string{"a"})
 			if err == nil || got != nil || !strings.Contains(err.Error(), says) || errors.Is(err, alarm.ErrDenied) {
 				t.Errorf("%s: %v, %v", expr, got, err)

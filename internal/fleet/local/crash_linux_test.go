@@ -98,6 +98,7 @@ func TestAKilledServerLosesAndDoublesNoInstance(t *testing.T) {
 		}
 	}
 	w.openStore(storeDir)
+	w.clock.now = time.Now() // the servers went by it
 	w.options = local.Options{
 		Account: account, Dir: files, Now: w.Now, Environ: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "MACHINES=" + w.machines},
 		Log: slog.New(slog.DiscardHandler), Fleets: []local.Configured{{Name: "web", Size: 1, Template: template()}},
@@ -143,7 +144,7 @@ func TestACommandEndsWithItsServer(t *testing.T) {
 	server.Env = append(os.Environ(), crashStore+"="+t.TempDir(), crashFiles+"="+t.TempDir(), crashMachines+"="+w.machines)
 	must(t, server.Start())
 	var command string
-	for end := time.Now().Add(20 * time.Second); command == ""; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); command == ""; time.Sleep(10 * time.Millisecond) {
 		content, err := os.ReadFile(filepath.Join(w.machines, "command"))
 		if err == nil {
 			command = strings.TrimSpace(string(content))
@@ -156,7 +157,7 @@ func TestACommandEndsWithItsServer(t *testing.T) {
 	if err := server.Wait(); err == nil {
 		t.Error("the server ended by itself")
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		status, err := os.ReadFile("/proc/" + command + "/status")
 		if err != nil || strings.Contains(string(status), "Z (zombie)") {
 			return

@@ -242,7 +242,7 @@ func TestTheLoopWorksByItself(t *testing.T) {
 	w.restart()
 	w.Start(t.Context(), w.ids)
 	defer w.Stop()
-	for end := time.Now().Add(20 * time.Second); w.group("web").InService() < 3; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); w.group("web").InService() < 3; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the group is %+v", w.sizes())
 		}

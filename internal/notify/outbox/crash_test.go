@@ -136,14 +136,16 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	r := &receiver{triggers: map[string][]string{}, came: make(chan struct{}, 1)}
-	srv := httptest.NewServer(r)
-	defer srv.Close()
 	deployments := map[string]bool{}
 	for round := range 5 {
+		srv := httptest.NewServer(r)
 		for _, id := range killed(t, r, dir, srv.URL, 20+13*round) {
 			deployments[id] = true
 		}
+		srv.Close() // waits for what the dead process had sent: the next one is not to overtake it
 	}
+	srv := httptest.NewServer(r)
+	defer srv.Close()
 	s := openStore(t, dir)
 	o, err := outbox.Start(t.Context(), victimConfig(s, srv.URL))
 	if err != nil {

@@ -52,7 +52,7 @@ func (i *inbox) put(body string) {
 // wait returns what has arrived once it is enough.
 func (i *inbox) wait(t *testing.T, least int) []string {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		i.mu.Lock()
 		bodies := slices.Clone(i.bodies)

@@ -45,12 +45,12 @@ func TestAServerThatStalls(t *testing.T) {
 		g.Tags = map[string]string{"runs": fmt.Sprint(runs)}
 		return nil
 	})
-	if err != nil || runs != 2 {
+	if err != nil || runs < 2 { // on a slow machine it may stall again
 		t.Errorf("the write that stalled ran %d times, %v", runs, err)
 	}
 	got, err := other.GroupByID(ctx, "g")
-	if err != nil || got.Tags["runs"] != "2" {
-		t.Errorf("the group is %+v, %v", got, err)
+	if err != nil || got.Tags["runs"] != fmt.Sprint(runs) {
+		t.Errorf("the group is %+v, %v; want that of run %d", got, err, runs)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestConnectionsAreCut(t *testing.T) {
 	for cuts := 0; cuts < 12 || written() < 5; cuts++ {
 		before := count()
 		p.SQL(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crossfade'`)
-		for deadline := time.Now().Add(30 * time.Second); count() < before+20; time.Sleep(2 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); count() < before+20; time.Sleep(2 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("the servers don't write any more")
 			}
@@ -173,14 +173,22 @@ func TestOthersAreTold(t *testing.T) {
 	told := make(chan struct{}, 100)
 	var watcher sync.WaitGroup
 	watcher.Go(func() { watches.Watch(ctx, func() { told <- struct{}{} }) })
-	<-told // it listens
+	hears := func(what string) {
+		t.Helper()
+		select {
+		case <-told:
+		case <-time.After(time.Minute):
+			t.Fatalf("never: %s", what)
+		}
+	}
+	hears("it listens")
 	if _, err := writes.Attend(ctx, store.Attendance{Replica: "a", For: time.Minute, Sole: []string{"x"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := writes.Leave(ctx, "a"); err != nil {
 		t.Fatal(err)
 	}
-	<-told
+	hears("it is told")
 	stop()
 	watcher.Wait()
 }

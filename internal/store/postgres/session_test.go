@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,8 +72,9 @@ func TestAMemberPaysForItself(t *testing.T) {
 	errs := make([]chan error, len(members))
 	holds, begun := make(chan struct{}), make(chan struct{})
 	first := make(chan error, 1)
+	begin := sync.OnceFunc(func() { close(begun) }) // one that stalls is begun anew
 	go func() {
-		first <- s.write.Do(context.Background(), func(relational.Tx) error { close(begun); <-holds; return nil })
+		first <- s.write.Do(context.Background(), func(relational.Tx) error { begin(); <-holds; return nil })
 	}()
 	<-begun
 	for i, m := range members {

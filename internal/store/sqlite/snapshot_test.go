@@ -40,7 +40,11 @@ func TestASnapshotIsOfOneMoment(t *testing.T) {
 	}()
 	for round := range 3 {
 		for acknowledged.Load() < int64(50*(round+1)) {
-			time.Sleep(time.Millisecond)
+			select {
+			case err := <-done:
+				t.Fatal(err)
+			case <-time.After(time.Millisecond):
+			}
 		}
 		before := acknowledged.Load()
 		copied, restored := filepath.Join(t.TempDir(), "copy"), t.TempDir()

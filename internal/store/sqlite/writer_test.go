@@ -83,8 +83,8 @@ func TestWritesShareACommit(t *testing.T) {
 	t.Parallel()
 	s := opened(t)
 	no := errors.New("no")
-	group := func(t relational.Tx) error { return put(t, fmt.Sprintf("%p", &struct{ int }{})) }
-	var members atomic.Int32
+	var number, members atomic.Int32
+	group := func(t relational.Tx) error { return put(t, fmt.Sprint(number.Add(1))) }
 	seen := func(t relational.Tx) error {
 		_, n := s.write.Load()
 		members.Store(int32(n))

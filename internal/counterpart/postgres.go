@@ -191,14 +191,11 @@ func (p *PostgreSQL) Start(t testing.TB) {
 
 // start waits until processes of a killed server are gone, which still have its memory.
 func (p *PostgreSQL) start() error {
-	var err error
-	for range 100 {
-		if err = p.run(); err == nil || !strings.Contains(err.Error(), "still in use") {
-			break
+	for late := time.Now().Add(startTime); ; time.Sleep(50 * time.Millisecond) {
+		if err := p.run(); err == nil || !strings.Contains(err.Error(), "still in use") || time.Now().After(late) {
+			return err
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	return err
 }
 
 func (p *PostgreSQL) run() error {
@@ -255,14 +252,11 @@ func (p *PostgreSQL) end() error {
 
 func (p *PostgreSQL) remove() error {
 	// The server's processes may still be on their way out.
-	var err error
-	for range 50 {
-		if err = os.RemoveAll(p.dir); err == nil {
-			return nil
+	for late := time.Now().Add(startTime); ; time.Sleep(100 * time.Millisecond) {
+		if err := os.RemoveAll(p.dir); err == nil || time.Now().After(late) {
+			return err
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
-	return err
 }
 
 func (p *PostgreSQL) tail() string {

@@ -22,6 +22,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"crossfade/internal/bench"
@@ -49,6 +50,8 @@ type Stage struct {
 	Progress func(format string, args ...any)
 	// Ready bounds a start. Zero: two minutes.
 	Ready time.Duration
+
+	find func(context.Context) (string, error) // nil: freeAddress
 }
 
 var _ bench.Stage = (*Stage)(nil)
@@ -77,33 +80,62 @@ func (s *Stage) Open(ctx context.Context, n bench.Needs) (_ *bench.Installation,
 			err = errors.Join(err, child.close(ctx))
 		}
 	}()
-	if child.listen, err = freeAddress(ctx); err != nil {
-		return nil, err
-	}
-	if s.Profile != "" {
-		if child.profile, err = freeAddress(ctx); err != nil {
-			return nil, err
-		}
-	}
-	at := &bench.Installation{Endpoint: "http://" + child.listen, Region: config.Default().Region, Credential: child.root, HTTP: http.DefaultClient, Process: child, Keep: true, Close: child.close}
+	at := &bench.Installation{Region: config.Default().Region, Credential: child.root, HTTP: http.DefaultClient, Process: child, Keep: true, Close: child.close}
 	for i := range n.TargetGroups {
 		at.TargetGroups = append(at.TargetGroups, fmt.Sprintf("tg-%04d", i))
-	}
-	if err := child.configure(at.TargetGroups); err != nil {
-		return nil, err
 	}
 	if n.Stored > 0 {
 		if at.Stored, err = child.fill(ctx, n.Stored); err != nil {
 			return nil, err
 		}
 	}
-	if err := child.Start(ctx); err != nil {
+	for range addressTries {
+		if err = child.settle(ctx, at.TargetGroups); err == nil {
+			break
+		}
+		// Somebody else was faster: an address that is free is free for all.
+		if !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+			return nil, err
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
+	at.Endpoint = "http://" + child.listen
 	return at, nil
 }
 
-// freeAddress is one that nothing listens on now. It stays the server's over restarts.
+// addressTries is how often a server is started on other addresses when those that were free are taken by the time it listens.
+const addressTries = 5
+
+// settle finds the addresses of the server, which it keeps over restarts, and starts it there.
+func (s *server) settle(ctx context.Context, targetGroups []string) (err error) {
+	if s.listen, err = s.stage.free(ctx); err != nil {
+		return err
+	}
+	if s.stage.Profile != "" {
+		if s.profile, err = s.stage.free(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.configure(targetGroups); err != nil {
+		return err
+	}
+	// What is said of one start is not to be read as of the next.
+	if err := os.Remove(s.log()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("begin the server's log: %w", err)
+	}
+	return s.Start(ctx)
+}
+
+func (s *Stage) free(ctx context.Context) (string, error) {
+	if s.find != nil {
+		return s.find(ctx)
+	}
+	return freeAddress(ctx)
+}
+
+// freeAddress is one that nothing listens on now.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

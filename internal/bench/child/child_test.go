@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -144,6 +145,51 @@ func TestAServerOnPostgreSQL(t *testing.T) {
 	s.Store = counterpart.Postgres(t)
 	if r := run(t, s, bench.Options{Scenario: bench.ScenarioRestart, Deployments: 1}); len(r.Latencies) != 2 || r.Latencies[0].Count != 1 {
 		t.Errorf("%+v", r.Latencies)
+	}
+}
+
+// TestAnAddressThatIsTakenMeanwhile holds that a server whose free address somebody else has taken by the time it listens gets another one.
+func TestAnAddressThatIsTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := taken.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	s := stage(t)
+	found := 0
+	child.Find(s, func(ctx context.Context, usual func(context.Context) (string, error)) (string, error) {
+		if found++; found == 1 {
+			return taken.Addr().String(), nil
+		}
+		return usual(ctx)
+	})
+	at, err := s.Open(t.Context(), bench.Needs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := at.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	answer, err := http.Get(at.Endpoint + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil || answer.StatusCode != http.StatusOK || found < 2 {
+		t.Errorf("%s after %d addresses, %v", answer.Status, found, err)
+	}
+	// One that never gets an address says why.
+	child.Find(s, func(context.Context, func(context.Context) (string, error)) (string, error) {
+		return taken.Addr().String(), nil
+	})
+	if _, err := s.Open(t.Context(), bench.Needs{}); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 func (s *stand) share(version string) int {
 	s.t.Helper()
 	const requests = 400
-	v, client := &visitor{versions: map[string]int{}}, &http.Client{Timeout: 10 * time.Second}
+	v, client := &visitor{versions: map[string]int{}}, &http.Client{Timeout: time.Minute}
 	for range requests {
 		v.once(client, s.front)
 	}

@@ -166,7 +166,7 @@ func (s *replicaStand) replace(r *replica) {
 	}
 	select {
 	case <-r.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		s.t.Fatalf("%s does not come to its end", r.name)
 	}
 	if state := r.cmd.ProcessState; !state.Success() {

@@ -420,7 +420,7 @@ func (s *stand) blueGreen(revision *types.RevisionLocation, change func(*codedep
 }
 
 func (s *stand) info(id string) (*types.DeploymentInfo, error) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	out, err := s.deploy.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: &id})
 	if err != nil {

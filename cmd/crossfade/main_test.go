@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true,
-		Deadline: time.Now().Add(3 * time.Minute), // a command that should have ended costs no more than that
+		Deadline: time.Now().Add(8 * time.Minute), // a command that should have ended costs no more than that
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION", "CROSSFADE_CONFIG"} {
 				e.Setenv(name, "")
@@ -150,7 +150,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: await file regexp")
 	}
 	want := regexp.MustCompile(args[1])
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		content, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && want.Match(content) {
 			return

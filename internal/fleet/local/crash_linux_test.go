@@ -98,7 +98,7 @@ func TestAKilledServerLosesAndDoublesNoInstance(t *testing.T) {
 		}
 	}
 	w.openStore(storeDir)
-	w.clock.now = time.Now() // the servers went by it
+	w.now = time.Now() // the servers went by it
 	w.options = local.Options{
 		Account: account, Dir: files, Now: w.Now, Environ: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "MACHINES=" + w.machines},
 		Log: slog.New(slog.DiscardHandler), Fleets: []local.Configured{{Name: "web", Size: 1, Template: template()}},

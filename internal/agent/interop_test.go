@@ -90,7 +90,7 @@ func playDeployment(t *testing.T, r recording.Recording, d recording.Deployment,
 	})
 	select {
 	case <-p.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the agent did not carry out all commands")
 	}
 	if err := stop(); err != nil {

@@ -10,8 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +57,7 @@ type fakeServer struct {
 	order   []string            // "ack X", "complete X"
 	logs    map[string][]string // lines by command, as "stream:text"
 	from    map[string]bool
+	polls   map[chan struct{}]bool // that are held; each is closed when it is answered
 }
 
 type offered struct{ id, execution, event string }
@@ -83,7 +86,7 @@ func newFakeServer(t testing.TB) *fakeServer {
 	s := &fakeServer{
 		TB: t, signer: signer, hold: 2 * time.Second, ring: make(chan struct{}, 100), specs: map[string]envelope.Specification{},
 		bundles: map[string][]byte{}, calls: map[string]int{}, acks: map[string][]string{}, results: map[string][]result{}, logs: map[string][]string{},
-		arrived: make(chan struct{}), from: map[string]bool{},
+		arrived: make(chan struct{}), from: map[string]bool{}, polls: map[chan struct{}]bool{},
 		verifier: &sigv4.Verifier{Region: testRegion, Services: []string{"codedeploy-commands", "s3"}, Keys: oneKey{}, Now: time.Now},
 	}
 	s.http = httptest.NewServer(s)
@@ -221,6 +224,16 @@ func (s *fakeServer) logOf(command string) string {
 }
 
 func (s *fakeServer) next(ctx context.Context) (offered, bool) {
+	over := make(chan struct{})
+	s.mu.Lock()
+	s.polls[over] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.polls, over)
+		s.mu.Unlock()
+		close(over)
+	}()
 	select {
 	case <-s.ring:
 	case <-ctx.Done():
@@ -266,7 +279,7 @@ func (s *fakeServer) offer(id string, spec envelope.Specification, event string)
 // wait returns the first result of a command.
 func (s *fakeServer) wait(id string) result {
 	s.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		results, arrived := s.results[id], s.arrived
@@ -354,6 +367,13 @@ func (s *fakeServer) start(o Options) (stop func() error) {
 		once.Do(func() {
 			cancel()
 			err = <-done
+			// A poll that its agent left must not be answered with the next agent's command.
+			s.mu.Lock()
+			left := slices.Collect(maps.Keys(s.polls))
+			s.mu.Unlock()
+			for _, over := range left {
+				<-over
+			}
 		})
 		return err
 	}

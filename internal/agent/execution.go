@@ -50,7 +50,7 @@ func (e *execution) run(ctx context.Context) (status.Outcome, error) {
 
 func (e *execution) acknowledge(ctx context.Context, noop bool) error {
 	// Written down first: were it acknowledged first, a crash between the two would leave the server waiting for an hour.
-	if err := e.agent.dir.Begin(e.spec.DeploymentID, e.cmd.ID, !noop); err != nil {
+	if err := e.agent.dir.Begin(e.agent.dir.Deployment(e.spec.DeploymentGroupID, e.spec.DeploymentID), e.cmd.ID, !noop); err != nil {
 		return err
 	}
 	proceed := false

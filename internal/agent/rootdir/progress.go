@@ -17,12 +17,37 @@ import (
 // Stale is the age at which nobody waits for the outcome of a command any more, as the official agent has it.
 const Stale = 24 * time.Hour
 
-// Begin writes down that a command is about to run. Durable says that what it does matters beyond a power failure.
-func (d *Dir) Begin(deploymentID, command string, durable bool) error {
-	if err := writeWhole(d.running(deploymentID), []byte(command), durable); err != nil {
+// Begin writes down that a command of a deployment is about to run. Durable says that what it does matters beyond a power failure. What the
+// deployment's scripts wrote before is older than that afterwards, and what they write from then on is not, so that Unfinished.Since tells them apart.
+func (d *Dir) Begin(p Deployment, command string, durable bool) error {
+	running := d.running(filepath.Base(p.path))
+	err := writeWhole(running, []byte(command), durable)
+	if err == nil {
+		err = makeOlder(p.ScriptsLog(), running)
+	}
+	if err != nil {
 		return fmt.Errorf("write down the running command: %w", err)
 	}
 	return nil
+}
+
+// makeOlder sets a file's time back where it is not older than another one's: the kernel's clock for files stands still for milliseconds.
+func makeOlder(path, than string) error {
+	file, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	other, err := os.Stat(than)
+	if err != nil {
+		return err
+	}
+	if file.ModTime().Before(other.ModTime()) {
+		return nil
+	}
+	return os.Chtimes(path, time.Time{}, other.ModTime().Add(-time.Millisecond))
 }
 
 // End forgets the running command of a deployment.

@@ -50,7 +50,7 @@ func TestTheLayoutIsTheOfficialOne(t *testing.T) {
 	try(t, p.Make())
 	try(t, d.SetMark("g", LastSuccessful, p))
 	try(t, d.SetMark("g", MostRecent, p))
-	try(t, d.Begin("d-1", "command", true))
+	try(t, d.Begin(p, "command", true))
 	for _, path := range []string{p.Bundle(), filepath.Join(p.Archive(), "x"), p.ScriptsLog(), d.DeploymentsLog()} {
 		try(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		try(t, os.WriteFile(path, nil, 0o644))
@@ -102,7 +102,7 @@ func TestRunningCommandsAreRemembered(t *testing.T) {
 	d := open(t)
 	now := time.Now()
 	for i, id := range []string{"d-old", "d-1", "d-2"} {
-		try(t, d.Begin(id, "command "+id, false))
+		try(t, d.Begin(d.Deployment("g", id), "command "+id, false))
 		at := now.Add(time.Duration(i-3) * time.Minute)
 		if id == "d-old" {
 			at = now.Add(-25 * time.Hour)
@@ -119,6 +119,31 @@ func TestRunningCommandsAreRemembered(t *testing.T) {
 	try(t, d.End("d-2"))
 	if got := files(t, d); len(got) != 1 {
 		t.Errorf("left over: %q", got)
+	}
+}
+
+// TestWhatWasWrittenBeforeACommandIsOlder holds it although the clock of files may stand still between two writes, or have gone back.
+func TestWhatWasWrittenBeforeACommandIsOlder(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	p := d.Deployment("g", "d-1")
+	try(t, d.Begin(p, "first", false)) // without a log
+	try(t, p.Make())
+	for _, ahead := range []time.Duration{-time.Hour, 0, time.Hour} {
+		try(t, os.WriteFile(p.ScriptsLog(), []byte("before"), 0o644))
+		at := time.Now().Add(ahead)
+		try(t, os.Chtimes(p.ScriptsLog(), at, at))
+		try(t, d.Begin(p, "second", false))
+		unfinished, err := d.Unfinished(time.Now())
+		try(t, err)
+		info, err := os.Stat(p.ScriptsLog())
+		try(t, err)
+		if len(unfinished) != 1 || !info.ModTime().Before(unfinished[0].Since) {
+			t.Errorf("a log of %s is from %s, the command from %v", ahead, info.ModTime(), unfinished)
+		}
+		if ahead < 0 && !info.ModTime().Equal(at.Truncate(1)) {
+			t.Errorf("the time of an older log became %s", info.ModTime())
+		}
 	}
 }
 

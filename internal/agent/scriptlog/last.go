@@ -24,10 +24,10 @@ type Last struct {
 	from int64 // where the event begins
 }
 
-// ReadLast looks for the last event in a scripts.log; false when nothing was written since the given time.
+// ReadLast looks for the last event in a scripts.log; false when the log is older than the given time.
 func ReadLast(path string, since time.Time) (l Last, found bool, err error) {
 	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.ModTime().After(since) {
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.ModTime().Before(since) {
 		return Last{}, false, nil
 	}
 	if err != nil {

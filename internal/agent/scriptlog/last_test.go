@@ -49,7 +49,14 @@ func TestTheLastEventIsReadBack(t *testing.T) {
 	if err != nil || strings.Join(got, "|") != "Script - run.sh|[stdout]LifecycleEvent - no|[stderr]two" {
 		t.Errorf("the lines are %q, %v", got, err)
 	}
-	if _, found, err := ReadLast(path, time.Now().Add(time.Hour)); found || err != nil {
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, found, err := ReadLast(path, info.ModTime()); !found || err != nil {
+		t.Errorf("an event that began in the same tick of the clock: %t, %v", found, err)
+	}
+	if _, found, err := ReadLast(path, info.ModTime().Add(time.Nanosecond)); found || err != nil {
 		t.Errorf("an older event: %t, %v", found, err)
 	}
 	if _, found, err := ReadLast(path+".none", time.Time{}); found || err != nil {

@@ -86,7 +86,7 @@ func (s *Service) StopDeployment(ctx context.Context, in *control.StopDeployment
 		status = control.StopStatusSucceeded
 	case err != nil:
 		return nil, refused("StopDeployment", id, err)
-	case result.Deployment.State.Status.Terminal():
+	case result.Status.Terminal():
 		status = control.StopStatusSucceeded
 	}
 	return &control.StopDeploymentOutput{Status: &status, StatusMessage: new(stopMessage)}, nil

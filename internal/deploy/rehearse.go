@@ -156,7 +156,7 @@ func (r *rehearsal) candidates(from int, n Need) (next []Target) {
 
 // take makes a transition so.
 func (r *rehearsal) take(t Transition) {
-	r.d = t.deployment
+	r.d = *t.deployment
 	r.add(t.newTargets)
 	if st := r.d.State; !st.Status.Terminal() && (st.Turn != r.turn || st.Zone != r.zone) {
 		r.turn, r.zone = st.Turn, st.Zone

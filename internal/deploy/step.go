@@ -159,7 +159,7 @@ func (m *machine) done() (Transition, error) {
 	if m.wrote {
 		m.t.targets = append(m.t.targets, *m.target)
 	}
-	m.t.deployment = m.d
+	m.t.deployment = &m.d // the machine ends with the step
 	m.t.notices = m.notices()
 	return m.t, nil
 }

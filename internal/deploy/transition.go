@@ -7,7 +7,7 @@ import "time"
 type Transition struct {
 	from       int64
 	created    bool
-	deployment Deployment
+	deployment *Deployment // nil: it changes nothing
 	targets    []Target
 	newTargets []Target
 	skipRest   bool
@@ -26,7 +26,7 @@ type Transition struct {
 }
 
 // Empty reports whether there is nothing to apply.
-func (t Transition) Empty() bool { return t.deployment.Spec.ID == "" }
+func (t Transition) Empty() bool { return t.deployment == nil }
 
 // Outcome says what became of the event, where its sender needs to know.
 func (t Transition) Outcome() Outcome { return t.outcome }
@@ -38,7 +38,12 @@ func (t Transition) From() int64 { return t.from }
 func (t Transition) Created() bool { return t.created }
 
 // Deployment is the deployment after the transition; its State.Version is From()+1.
-func (t Transition) Deployment() Deployment { return t.deployment }
+func (t Transition) Deployment() Deployment {
+	if t.deployment == nil {
+		return Deployment{}
+	}
+	return *t.deployment
+}
 
 // Targets are the changed targets, whole.
 func (t Transition) Targets() []Target { return t.targets }

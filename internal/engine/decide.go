@@ -28,10 +28,10 @@ func decide(ctx context.Context, b store.Batch, now time.Time, q *request) (step
 	}
 	t, err := deploy.Step(view, deploy.Event{At: now, What: q.what})
 	if err != nil {
-		return step{err: err, result: Result{Deployment: d}}, nil
+		return step{err: err}, nil
 	}
 	if t.Empty() {
-		return step{result: Result{Deployment: d, Outcome: t.Outcome()}}, nil
+		return step{result: Result{Status: d.State.Status, Outcome: t.Outcome()}}, nil
 	}
 	s, err := apply(ctx, b, t)
 	if err != nil || len(s.transitions) == 0 || !t.Deployment().State.Status.Terminal() || t.Spawn() != nil {
@@ -77,7 +77,7 @@ func apply(ctx context.Context, b store.Batch, t deploy.Transition) (step, error
 	case err != nil:
 		return step{}, err
 	}
-	return step{transitions: []deploy.Transition{t}, result: Result{Deployment: t.Deployment(), Outcome: t.Outcome()}}, nil
+	return step{transitions: []deploy.Transition{t}, result: Result{Status: t.Deployment().State.Status, Outcome: t.Outcome()}}, nil
 }
 
 // admit begins the deployment whose turn has come now that another one of its group has ended, in the same commit, so that a crash leaves no

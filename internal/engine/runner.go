@@ -73,8 +73,8 @@ type Config struct {
 
 // Result is what became of an event.
 type Result struct {
-	Deployment deploy.Deployment // after the event
-	Outcome    deploy.Outcome
+	Status  deploy.Status // of the deployment after the event
+	Outcome deploy.Outcome
 }
 
 // batchSize bounds how many events one transaction takes.

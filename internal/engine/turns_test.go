@@ -52,7 +52,8 @@ func TestEventsOfABatchHaveAnOrder(t *testing.T) {
 	w := newWorld(t)
 	r := engine.New(engine.Config{Store: w.store, Clock: still(time.Now()), Agents: &agents{t: t}, Router: w.lb, Fleet: hosts{}, Log: slog.New(slog.DiscardHandler)})
 	var answers []<-chan engine.Reply
-	for _, id := range []string{"d-TEST00007", "d-TEST00005", "d-TEST00003"} {
+	ids := []string{"d-TEST00007", "d-TEST00005", "d-TEST00003"}
+	for _, id := range ids {
 		spec := w.spec
 		spec.ID, spec.RollbackID, spec.Queue = id, id+"R", true
 		answers = append(answers, r.SubmitNew(spec))
@@ -61,12 +62,14 @@ func TestEventsOfABatchHaveAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := time.Time{}
-	for _, a := range answers {
-		reply := <-a
-		if d := reply.Result.Deployment; reply.Err != nil || !d.Spec.CreatedAt.After(last) {
-			t.Errorf("%s was created at %s, the one before it at %s: %v", d.Spec.ID, d.Spec.CreatedAt, last, reply.Err)
-		} else {
-			last = d.Spec.CreatedAt
+	for i, a := range answers {
+		if reply := <-a; reply.Err != nil {
+			t.Fatal(reply.Err)
 		}
+		d, err := w.store.Deployment(t.Context(), w.spec.Account, ids[i])
+		if err != nil || !d.Spec.CreatedAt.After(last) {
+			t.Errorf("%s was created at %s, the one before it at %s: %v", ids[i], d.Spec.CreatedAt, last, err)
+		}
+		last = d.Spec.CreatedAt
 	}
 }

@@ -224,6 +224,14 @@ type Delivery struct {
 	Number int64 // of this handing-out, never used before
 }
 
+// Has reports whether the command of the key waits here for the host, or was handed out to it and not acknowledged yet.
+func (m *Mailbox) Has(host string, k deploy.EffectKey) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	to, ok := m.hosts[k]
+	return ok && to == host
+}
+
 // Wait hands out the host's next command, waiting for one until hold is over or ctx ends. None is no error.
 func (m *Mailbox) Wait(ctx context.Context, host string, hold time.Duration) (Delivery, bool) {
 	end := time.NewTimer(hold)

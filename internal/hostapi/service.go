@@ -32,6 +32,7 @@ type Engine interface {
 type Store interface {
 	InstanceByHost(ctx context.Context, host string) (deploy.Instance, error)
 	SetInstanceAddress(ctx context.Context, account, name, address string) error
+	InstanceChanges() (n int64, whole bool)
 	Deployment(ctx context.Context, account, id string) (deploy.Deployment, error)
 	Target(ctx context.Context, deploymentID, id string) (deploy.Target, error)
 	AppendEventLog(ctx context.Context, c store.LogChunk) (int64, error)
@@ -70,9 +71,11 @@ type Service struct {
 type sighting struct {
 	address string
 	at      time.Time
+	changes int64 // of registrations that were known then
 }
 
-// lookEvery is how often the registration of a host that polls is read again, so that one that was registered anew gets its address.
+// lookEvery is how often the registration of a host that polls is read again, so that one that was registered anew gets its address, where another
+// process may have registered it.
 const lookEvery = 20 * time.Second
 
 // commandSystem is what the agents demand in DeploymentSystem.
@@ -128,7 +131,8 @@ func (s *Service) sight(ctx context.Context, c Caller) error {
 	s.mu.Lock()
 	last, ok := s.seen[c.ARN]
 	s.mu.Unlock()
-	if ok && last.address == c.Address && now.Sub(last.at) < lookEvery {
+	changes, whole := s.Store.InstanceChanges() // before the registration is read
+	if ok && last.address == c.Address && last.changes == changes && (whole || now.Sub(last.at) < lookEvery) {
 		return nil
 	}
 	i, err := s.Store.InstanceByHost(ctx, c.ARN)
@@ -147,7 +151,7 @@ func (s *Service) sight(ctx context.Context, c Caller) error {
 		s.Arrived()
 	}
 	s.mu.Lock()
-	s.seen[c.ARN] = sighting{address: c.Address, at: now}
+	s.seen[c.ARN] = sighting{address: c.Address, at: now, changes: changes}
 	s.mu.Unlock()
 	return nil
 }
@@ -162,17 +166,10 @@ func (s *Service) GetDeploymentSpecification(ctx context.Context, in *host.GetDe
 	if len(parts) != 4 || parts[0] != "crossfade" {
 		return nil, unknownCommand("DeploymentExecutionId", *in.DeploymentExecutionId)
 	}
-	target, err := s.Store.Target(ctx, parts[2], parts[3])
-	if errors.Is(err, store.ErrNotFound) || err == nil && target.Host != c.ARN {
+	payload, err := s.specification(ctx, c.ARN, parts[2], parts[3])
+	if errors.Is(err, store.ErrNotFound) {
 		return nil, unknownCommand("DeploymentExecutionId", *in.DeploymentExecutionId)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read target %s of deployment %s: %w", parts[3], parts[2], err)
-	}
-	payload, err := s.specifications.of(target.DeploymentID, func() (deploy.Deployment, error) {
-		// Others may wait for it, so it is not for the one who asked first to give up.
-		return s.Store.Deployment(context.WithoutCancel(ctx), target.Account, target.DeploymentID)
-	})
 	if err != nil {
 		return nil, err
 	}
@@ -182,6 +179,27 @@ func (s *Service) GetDeploymentSpecification(ctx context.Context, in *host.GetDe
 			GenericEnvelope: &host.Envelope{Format: new(string(envelope.FormatSigned)), Payload: &payload},
 		},
 	}, nil
+}
+
+// specification is that of a deployment in which the host is the target; store.ErrNotFound when it is not.
+func (s *Service) specification(ctx context.Context, host, deployment, id string) (string, error) {
+	// A host that was just given a command of the target is the target, and the specification is the same for all of them.
+	if s.Mailbox.Has(host, deploy.EffectKey{DeploymentID: deployment, Target: id, Kind: deploy.EffectCommand}) {
+		if payload, ok := s.specifications.known(deployment); ok {
+			return payload, nil
+		}
+	}
+	target, err := s.Store.Target(ctx, deployment, id)
+	if err == nil && target.Host != host {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("read target %s of deployment %s: %w", id, deployment, err)
+	}
+	return s.specifications.of(deployment, func() (deploy.Deployment, error) {
+		// Others may wait for it, so it is not for the one who asked first to give up.
+		return s.Store.Deployment(context.WithoutCancel(ctx), target.Account, deployment)
+	})
 }
 
 // PutHostCommandAcknowledgement says whether the agent may run the command: InProgress, or Failed when it is superseded.

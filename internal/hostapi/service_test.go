@@ -32,7 +32,10 @@ func (d *door) Do(_ context.Context, _ string, what deploy.What) (engine.Result,
 // shelf is one host and one deployment.
 type shelf struct {
 	instance  deploy.Instance
-	reads     int
+	reads     int // of registrations
+	changes   int64
+	shared    bool // with other processes
+	targets   int  // how often a target was read
 	addresses []string
 	target    deploy.Target
 	logs      []store.LogChunk
@@ -46,6 +49,8 @@ func (s *shelf) InstanceByHost(_ context.Context, host string) (deploy.Instance,
 	}
 	return s.instance, nil
 }
+
+func (s *shelf) InstanceChanges() (int64, bool) { return s.changes, !s.shared }
 
 func (s *shelf) SetInstanceAddress(_ context.Context, _, _, address string) error {
 	s.addresses = append(s.addresses, address)
@@ -61,6 +66,7 @@ func (s *shelf) Deployment(context.Context, string, string) (deploy.Deployment, 
 }
 
 func (s *shelf) Target(_ context.Context, deployment, id string) (deploy.Target, error) {
+	s.targets++
 	if deployment != "d-TEST00001" || id != "a" {
 		return deploy.Target{}, store.ErrNotFound
 	}
@@ -118,9 +124,15 @@ func TestOneCommand(t *testing.T) {
 	if len(shelf.addresses) != 1 || shelf.addresses[0] != "127.0.0.9" {
 		t.Errorf("addresses %v", shelf.addresses)
 	}
-	spec, err := s.GetDeploymentSpecification(ctx, &host.GetDeploymentSpecificationInput{DeploymentExecutionId: c.DeploymentExecutionId, HostIdentifier: c.HostIdentifier})
-	if err != nil {
-		t.Fatal(err)
+	var spec *host.GetDeploymentSpecificationOutput
+	for range 2 {
+		spec, err = s.GetDeploymentSpecification(ctx, &host.GetDeploymentSpecificationInput{DeploymentExecutionId: c.DeploymentExecutionId, HostIdentifier: c.HostIdentifier})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shelf.targets != 1 {
+		t.Errorf("the target was read %d times; who was given the command is the target", shelf.targets)
 	}
 	e := spec.DeploymentSpecification.GenericEnvelope
 	if *spec.DeploymentSystem != "CodeDeploy" || *e.Format != "PKCS7/JSON" || len(*e.Payload) > envelope.MaxPayload {
@@ -245,4 +257,69 @@ func FuzzToken(f *testing.F) {
 			t.Errorf("%q was accepted", s)
 		}
 	})
+}
+
+// movedClock is a clock that is moved by hand.
+type movedClock struct{ now time.Time }
+
+func (c *movedClock) Now() time.Time { return c.now }
+
+// TestRegistrationsAreReadWhenTheyMayHaveChanged holds that polls of a known host read no registration until some host was registered, and where other
+// processes may register one, every 20 seconds.
+func TestRegistrationsAreReadWhenTheyMayHaveChanged(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		shared bool
+		change int64
+		passes time.Duration
+		reads  int
+	}{
+		{"nothing changes for an hour", false, 0, time.Hour, 1},
+		{"a host is registered", false, 1, 0, 2},
+		{"others may register hosts", true, 0, lookEvery, 2},
+		{"others have had no time", true, 0, lookEvery - 1, 1},
+		{"a host is registered here, and others may too", true, 1, 0, 2},
+	} {
+		s, _, shelf := newService(t)
+		clock := &movedClock{time.Now()}
+		s.Clock, shelf.shared = clock, c.shared
+		poll := func() {
+			t.Helper()
+			if _, err := s.PollHostCommand(as(t, "host:a"), &host.PollHostCommandInput{HostIdentifier: new("host:a")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		poll()
+		clock.now = clock.now.Add(c.passes)
+		shelf.changes += c.change
+		poll()
+		poll()
+		if shelf.reads != c.reads {
+			t.Errorf("%s: registrations were read %d times, want %d", c.name, shelf.reads, c.reads)
+		}
+	}
+}
+
+// TestOnlyTheTargetGetsASpecificationThatIsKnown has another host ask for what was signed for the first one.
+func TestOnlyTheTargetGetsASpecificationThatIsKnown(t *testing.T) {
+	t.Parallel()
+	s, _, shelf := newService(t)
+	shelf.target.Account = "1"
+	s.Mailbox.Offer(command("a", 3))
+	ask := func(arn string) error {
+		_, err := s.GetDeploymentSpecification(as(t, arn), &host.GetDeploymentSpecificationInput{DeploymentExecutionId: new("crossfade/us-east-1/d-TEST00001/a"), HostIdentifier: new(arn)})
+		return err
+	}
+	if err := ask("host:a"); err != nil {
+		t.Fatal(err)
+	}
+	var refused *wire.Error
+	if err := ask("host:b"); !errors.As(err, &refused) || refused.Code != host.ClientException {
+		t.Errorf("another host got %v", err)
+	}
+	s.Mailbox.Withdraw(command("a", 3).Key) // acknowledged
+	if err := ask("host:a"); err != nil {
+		t.Errorf("the target itself, later: %v", err)
+	}
 }

@@ -156,6 +156,9 @@ type Instances interface {
 	ChangeInstances(ctx context.Context, account string, names []string, change func(*deploy.Instance) error) error
 	// SetInstanceAddress remembers where a host's polls come from. Writing the same address again costs no write.
 	SetInstanceAddress(ctx context.Context, account, name, address string) error
+	// InstanceChanges counts the registrations and deregistrations through this store, each at the latest when it returns; whole says that there are
+	// no others, because no other process writes to the database.
+	InstanceChanges() (n int64, whole bool)
 }
 
 // ARNTakenError refuses a registration whose ARN another instance has.

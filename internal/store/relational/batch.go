@@ -34,6 +34,7 @@ type batch struct {
 	known      map[string]*known
 	dirty      []*known // in the order in which they became so
 	pending    pending
+	scratch    []byte // for documents while they are written
 	// failed is why a transition could not be written although it was admitted. It may be half there, so the batch can't be committed.
 	failed error
 }

@@ -9,7 +9,10 @@
 // commits is the order of identifiers, in every process on the same database.
 package relational
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // Reader is what both a read connection and a write transaction can do.
 type Reader interface {
@@ -58,6 +61,8 @@ type Store struct {
 	alone bool
 	// remembered is what the last batches left.
 	remembered remembered
+	// instanceChanges counts for InstanceChanges.
+	instanceChanges atomic.Int64
 }
 
 // New makes a store of the connections that read and of the one that writes. alone says that nobody else writes to the database as long as the store is open.

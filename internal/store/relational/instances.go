@@ -42,6 +42,7 @@ func readRegistered(ctx context.Context, r Reader, account, name string) (deploy
 
 // RegisterInstance implements store.Instances.
 func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
+	defer s.instanceChanges.Add(1) // also after an error: the database may have kept it all the same
 	err := s.write.Do(ctx, func(t Tx) error {
 		old, err := readInstance(ctx, t, `WHERE account = ? AND name = ?`, i.Account, i.Name)
 		switch {
@@ -79,6 +80,7 @@ func (s *Store) RegisterInstance(ctx context.Context, i deploy.Instance) error {
 
 // DeregisterInstance implements store.Instances.
 func (s *Store) DeregisterInstance(ctx context.Context, account, name string, at time.Time) error {
+	defer s.instanceChanges.Add(1)
 	err := s.write.Do(ctx, func(t Tx) error {
 		i, err := readRegistered(ctx, t, account, name)
 		if errors.Is(err, store.ErrNotFound) {
@@ -107,6 +109,9 @@ func (s *Store) InstanceByHost(ctx context.Context, host string) (deploy.Instanc
 	i, err := readInstance(ctx, s.read, `WHERE host = ? AND deregistered_at IS NULL`, host)
 	return i, wrap(err, "read the instance of host %q", host)
 }
+
+// InstanceChanges implements store.Instances.
+func (s *Store) InstanceChanges() (n int64, whole bool) { return s.instanceChanges.Load(), s.alone }
 
 // registrations are the conditions of InstanceFilter.Registration.
 var registrations = map[string]string{"": ``, "Registered": ` AND deregistered_at IS NULL`, "Deregistered": ` AND deregistered_at IS NOT NULL`}

@@ -149,7 +149,7 @@ func (b *batch) addTargets() {
 	b.pending.added = nil
 	b.say(addTargets, len(added), func(i int) []any {
 		n := added[i]
-		return []any{n.DeploymentID, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), targetDoc(n)}
+		return []any{n.DeploymentID, n.ID, string(n.Lane), n.Rank, n.Turn, string(n.Status), nanos(n.DueAt), b.targetDoc(n)}
 	})
 }
 
@@ -157,8 +157,13 @@ func (b *batch) addTargets() {
 func (b *batch) changeTargets(changed []deploy.Target) {
 	b.say(changeTargets, len(changed), func(i int) []any {
 		c := changed[i]
-		return []any{c.Turn, string(c.Status), nanos(c.DueAt), targetDoc(c), c.DeploymentID, c.ID}
+		return []any{c.Turn, string(c.Status), nanos(c.DueAt), b.targetDoc(c), c.DeploymentID, c.ID}
 	})
+}
+
+func (b *batch) targetDoc(t deploy.Target) string {
+	b.scratch = appendTarget(b.scratch[:0], t)
+	return string(b.scratch)
 }
 
 func (b *batch) flushStates() error {

@@ -7,10 +7,9 @@ import (
 	"crossfade/internal/deploy"
 )
 
-// targetDoc is a target without what has columns that may change alone, as encoding/json writes it. It is written with every lifecycle event of every
-// instance, which is why it is written out here: it takes a quarter of the time.
-func targetDoc(t deploy.Target) string {
-	b := make([]byte, 0, 512+192*len(t.Events))
+// appendTarget writes a target without what has columns that may change alone, as encoding/json writes it. It is written with every lifecycle event of
+// every instance, which is why it is written out here: it takes a quarter of the time.
+func appendTarget(b []byte, t deploy.Target) []byte {
 	b = appendText(append(b, `{"deploymentId":`...), t.DeploymentID)
 	b = appendText(append(b, `,"id":`...), t.ID)
 	b = appendText(append(b, `,"arn":`...), t.ARN)
@@ -40,7 +39,7 @@ func targetDoc(t deploy.Target) string {
 	}
 	// dueAt is a column.
 	if t.Events == nil {
-		return string(append(b, `,"events":null}`...))
+		return append(b, `,"events":null}`...)
 	}
 	b = append(b, `,"events":[`...)
 	for i, e := range t.Events {
@@ -49,7 +48,7 @@ func targetDoc(t deploy.Target) string {
 		}
 		b = appendEvent(b, e)
 	}
-	return string(append(b, `]}`...))
+	return append(b, `]}`...)
 }
 
 func appendEvent(b []byte, e deploy.LifecycleEvent) []byte {

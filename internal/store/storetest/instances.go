@@ -21,7 +21,9 @@ func instances(t *testing.T, s store.Store) {
 	ctx := t.Context()
 	i := instance("web-1")
 	i.Tags = map[string]string{"role": "web"}
+	before, _ := s.InstanceChanges()
 	must(t, s.RegisterInstance(ctx, i))
+	registered, _ := s.InstanceChanges()
 	equal(t, "the instance", must1[deploy.Instance](t)(s.Instance(ctx, account, "web-1")), i)
 	equal(t, "the instance by host", must1[deploy.Instance](t)(s.InstanceByHost(ctx, i.Host())), i)
 	want(t, s.RegisterInstance(ctx, i), store.ErrExists)
@@ -49,6 +51,9 @@ func instances(t *testing.T, s store.Store) {
 	equal(t, "the deregistered instance", must1[deploy.Instance](t)(s.Instance(ctx, account, "web-1")), i)
 	_, err = s.InstanceByHost(ctx, i.Host())
 	want(t, err, store.ErrNotFound)
+	if deregistered, _ := s.InstanceChanges(); before >= registered || registered >= deregistered {
+		t.Errorf("the changes were %d before, %d after a registration, %d after a deregistration", before, registered, deregistered)
+	}
 	want(t, s.SetInstanceAddress(ctx, account, "web-1", "10.0.0.9"), store.ErrNotFound)
 
 	// The ARN is free for another instance now, and the name for another ARN.

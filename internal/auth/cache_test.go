@@ -209,6 +209,48 @@ func TestAloneAKeyIsReadOnce(t *testing.T) {
 	}
 }
 
+// TestRecalledKeysAreNotReadOneByOne holds that keys which were read together at the start are as those that were read one by one: they open, they
+// go with a change, and one that can't be opened keeps no other from it.
+func TestRecalledKeysAreNotReadOneByOne(t *testing.T) {
+	t.Parallel()
+	for _, alone := range []bool{true, false} {
+		s := &shelf{}
+		k := newKeys(t, s, time.Now)
+		for _, id := range []string{"ONE", "TWO"} {
+			if err := k.Put(t.Context(), sigv4.Credential{AccessKeyID: id, SecretAccessKey: "secret of " + id}, auth.Principal{ARN: auth.UserARN("1", id), Account: "1", Kind: auth.Host}, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.PutKey(t.Context(), auth.Record{AccessKeyID: "JUNK", SealedSecret: []byte("junk"), Principal: auth.Principal{Account: "1"}}); err != nil {
+			t.Fatal(err)
+		}
+		again := newKeys(t, s, time.Now)
+		if alone {
+			again.Alone()
+		}
+		if err := again.Recall(t.Context(), "1"); err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range []string{"ONE", "TWO"} {
+			if got, err := again.Secret(t.Context(), id, ""); err != nil || got != "secret of "+id {
+				t.Errorf("%s: %q, %v", id, got, err)
+			}
+		}
+		if s.reads != 0 {
+			t.Errorf("alone %t: %d keys were read one by one", alone, s.reads)
+		}
+		if _, err := again.Secret(t.Context(), "JUNK", ""); err == nil {
+			t.Error("a key that can't be opened was opened")
+		}
+		if err := again.Delete(t.Context(), "ONE"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := again.Secret(t.Context(), "ONE", ""); !errors.Is(err, sigv4.ErrUnknownKey) {
+			t.Errorf("deleted: %v", err)
+		}
+	}
+}
+
 // TestARememberedSessionEnds holds that neither its time nor another key nor a changed token is passed over because it was opened before.
 func TestARememberedSessionEnds(t *testing.T) {
 	t.Parallel()

@@ -268,18 +268,44 @@ func (k *Keys) open(ctx context.Context, accessKeyID string) (opened, error) {
 	if err != nil {
 		return opened{}, fmt.Errorf("look up access key %q: %w", accessKeyID, err)
 	}
-	secret, err := k.sealer.Open(accessKeyID, r.SealedSecret)
+	o, err := k.unseal(r, number, now)
 	if err != nil {
 		return opened{}, err
 	}
-	r.SealedSecret = nil
-	o := opened{record: r, secret: secret, changes: number, at: now}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.changes == changes {
 		k.cache.Put(strings.Clone(accessKeyID), o) // the id is part of a request's header
 	}
 	return o, nil
+}
+
+// unseal opens a record that was read after the store had the number of changes.
+func (k *Keys) unseal(r Record, number int64, at time.Time) (opened, error) {
+	secret, err := k.sealer.Open(r.AccessKeyID, r.SealedSecret)
+	r.SealedSecret = nil
+	return opened{record: r, secret: secret, changes: number, at: at}, err
+}
+
+// Recall reads the account's keys, at most as many as stay remembered, so that a fleet which comes back after a start need not be looked up host by
+// host. It is for the start: nothing may change meanwhile.
+func (k *Keys) Recall(ctx context.Context, account string) error {
+	now := k.now()
+	number, err := k.changed(ctx, now)
+	if err != nil {
+		return err
+	}
+	records, err := k.store.Keys(ctx, account, "")
+	if err != nil {
+		return fmt.Errorf("read the access keys: %w", err)
+	}
+	for _, r := range records[:min(len(records), maxCached/2)] {
+		// One that can't be opened is refused when it is used.
+		if o, err := k.unseal(r, number, now); err == nil {
+			k.cache.Put(r.AccessKeyID, o)
+		}
+	}
+	return nil
 }
 
 func (k *Keys) forget(accessKeyID string) {

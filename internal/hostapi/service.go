@@ -31,6 +31,7 @@ type Engine interface {
 // Store is what the host API reads, and where it remembers addresses.
 type Store interface {
 	InstanceByHost(ctx context.Context, host string) (deploy.Instance, error)
+	Instances(ctx context.Context, account string, f store.InstanceFilter, p store.Page) ([]deploy.Instance, error)
 	SetInstanceAddress(ctx context.Context, account, name, address string) error
 	InstanceChanges() (n int64, whole bool)
 	Deployment(ctx context.Context, account, id string) (deploy.Deployment, error)
@@ -154,6 +155,32 @@ func (s *Service) sight(ctx context.Context, c Caller) error {
 	s.seen[c.ARN] = sighting{address: c.Address, at: now, changes: changes}
 	s.mu.Unlock()
 	return nil
+}
+
+// recallPage is how many registrations are read at once.
+const recallPage = 1000
+
+// Recall reads which hosts of the account have been seen where, so that a fleet which comes back after a start need not be looked up host by host.
+func (s *Service) Recall(ctx context.Context, account string) error {
+	now := s.Clock.Now()
+	changes, _ := s.Store.InstanceChanges() // before the registrations are read
+	for after := ""; ; {
+		page, err := s.Store.Instances(ctx, account, store.InstanceFilter{Registration: "Registered"}, store.Page{After: after, Limit: recallPage})
+		if err != nil {
+			return fmt.Errorf("read the registered hosts: %w", err)
+		}
+		s.mu.Lock()
+		for _, i := range page {
+			if i.Address != "" {
+				s.seen[i.Host()] = sighting{address: i.Address, at: now, changes: changes}
+			}
+		}
+		s.mu.Unlock()
+		if len(page) < recallPage {
+			return nil
+		}
+		after = page[len(page)-1].Name
+	}
 }
 
 // GetDeploymentSpecification says, signed, what a host is to do in a deployment that it takes part in.

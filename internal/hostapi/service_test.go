@@ -3,6 +3,7 @@ package hostapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ func (d *door) Do(_ context.Context, _ string, what deploy.What) (engine.Result,
 // shelf is one host and one deployment.
 type shelf struct {
 	instance  deploy.Instance
+	more      int // registered hosts, which have been seen
 	reads     int // of registrations
 	changes   int64
 	shared    bool // with other processes
@@ -48,6 +50,15 @@ func (s *shelf) InstanceByHost(_ context.Context, host string) (deploy.Instance,
 		return deploy.Instance{}, store.ErrNotFound
 	}
 	return s.instance, nil
+}
+
+func (s *shelf) Instances(_ context.Context, _ string, _ store.InstanceFilter, p store.Page) (page []deploy.Instance, _ error) {
+	for i := range s.more {
+		if name := fmt.Sprintf("more-%05d", i); name > p.After && len(page) < p.Limit {
+			page = append(page, deploy.Instance{Name: name, IAMUserARN: "host:" + name, Address: "127.0.0.9"})
+		}
+	}
+	return page, nil
 }
 
 func (s *shelf) InstanceChanges() (int64, bool) { return s.changes, !s.shared }
@@ -297,6 +308,30 @@ func TestRegistrationsAreReadWhenTheyMayHaveChanged(t *testing.T) {
 		poll()
 		if shelf.reads != c.reads {
 			t.Errorf("%s: registrations were read %d times, want %d", c.name, shelf.reads, c.reads)
+		}
+	}
+}
+
+// TestAFleetThatComesBackIsNotLookedUp holds that hosts whose addresses were read at the start are not looked up when they poll from there.
+func TestAFleetThatComesBackIsNotLookedUp(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{0, 1, recallPage, 2*recallPage + 1} {
+		s, _, shelf := newService(t)
+		shelf.more = n
+		if err := s.Recall(t.Context(), "1"); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.seen) != n {
+			t.Errorf("of %d hosts %d are known", n, len(s.seen))
+		}
+		for i := range n {
+			arn := fmt.Sprintf("host:more-%05d", i)
+			if err := s.sight(t.Context(), Caller{ARN: arn, Address: "127.0.0.9"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if shelf.reads != 0 {
+			t.Errorf("of %d hosts %d were looked up", n, shelf.reads)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -190,6 +191,9 @@ func (s *Server) services(ctx context.Context, o Options, decide *auth.Authorize
 		Mailbox: p.mailbox, Engine: s.engine, Store: p.database, Signer: signer, Key: commandKey, Region: o.Config.Region,
 		Hold: o.Config.Agents.PollHold, Clock: systemClock(o.Now), Caller: hostCaller, Log: o.Log.With("part", "hosts"),
 	})
+	if err := errors.Join(p.keys.Recall(ctx, o.Config.Account), hostAPI.Recall(ctx, o.Config.Account)); err != nil {
+		return nil, nil, nil, err
+	}
 	operations := &operator.Service{
 		Instances: controlAPI, Keys: p.keys, Tokens: controlAPI, Plans: controlAPI, Bundles: p.revisions.inspector, Fleets: p.fleets.own,
 		Joining: s.joining(o, p, signer), Logs: p.database, Cleaning: p.cleaning, Proxies: p.proxies, Region: o.Config.Region,

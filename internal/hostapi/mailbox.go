@@ -4,7 +4,8 @@
 // It owns no progress. A command is offered by the engine, waits in the mailbox, is handed out to a held poll, and its acknowledgement and its
 // result go back to the engine as events. The mailbox is memory only and is rebuilt from the store after a start; so that a command which was
 // handed out before and after a crash, or by two replicas, runs once, each handing-out has a number of its own, and the state machine accepts
-// the first one that is acknowledged. A poll that brings nothing reads and writes no database.
+// the first one that is acknowledged. A poll that brings nothing reads and writes no database; where other processes may register hosts, one in twenty
+// seconds reads the host's registration.
 package hostapi
 
 import (

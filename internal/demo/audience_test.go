@@ -31,9 +31,9 @@ func TestTheAudienceCountsAnswersAndFailures(t *testing.T) {
 		}
 	}))
 	t.Cleanup(s.Close)
-	a := newAudience(s.URL, 1000)
+	a := newAudience(s.URL, 50) // no stall of a slow machine is long enough for more to be under way than may be
 	a.start(t.Context())
-	for asked.Load() < 100 {
+	for asked.Load() < 40 {
 		time.Sleep(time.Millisecond)
 	}
 	a.end()

@@ -216,10 +216,17 @@ func (c *crew) await(ctx context.Context, id string, end types.DeploymentStatus,
 	}
 }
 
+// keptLong is for how many rounds of the clerk an application is kept that is not deleted at once, so that the account never has a thousand, the most that
+// it may have. It divides by three.
+const keptLong = 150
+
 // clerk makes and deletes applications and notes what was acknowledged.
 func (c *crew) clerk(ctx, more context.Context) error {
 	for n := 0; more.Err() == nil; n++ {
-		name := fmt.Sprintf("%s-%d", c.group, n)
+		name, over := fmt.Sprintf("%s-%d", c.group, n), n
+		if n%3 != 0 {
+			over = n - keptLong
+		}
 		err := c.acknowledged(ctx, "create application "+name, func() error {
 			_, err := c.deploy.CreateApplication(ctx, &codedeploy.CreateApplicationInput{ApplicationName: &name})
 			return past[*types.ApplicationAlreadyExistsException](err)
@@ -228,7 +235,8 @@ func (c *crew) clerk(ctx, more context.Context) error {
 			return err
 		}
 		c.ledger.application(name, true)
-		if n%3 == 0 {
+		if over >= 0 {
+			name := fmt.Sprintf("%s-%d", c.group, over)
 			err := c.acknowledged(ctx, "delete application "+name, func() error {
 				_, err := c.deploy.DeleteApplication(ctx, &codedeploy.DeleteApplicationInput{ApplicationName: &name})
 				return past[*types.ApplicationDoesNotExistException](err)

@@ -54,6 +54,13 @@ func costsMember(err error) bool {
 	return c == classConstraint || c == classData
 }
 
+// refuses reports whether an error at a commit says that it did not come to be. No answer says nothing, nor does the end of the session, which
+// something between may have told of.
+func refuses(err error) bool {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (said.SeverityUnlocalized == "ERROR" || said.Code == idleTooLong)
+}
+
 // passes reports whether what went wrong may be over when it is tried again.
 func passes(err error) bool {
 	switch c := code(err); {

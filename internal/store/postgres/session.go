@@ -30,8 +30,8 @@ type session struct {
 	later  []later   // statements that travel with the next one
 	// broken is the first error that leaves the transaction in doubt. After it nothing more is executed.
 	broken error
-	// unsure is set when a commit may have come to be.
-	unsure bool
+	// unsure is set when a commit may have come to be, committed when the database has said that it did.
+	unsure, committed bool
 	// aborted is why the member's work can't be kept. Nothing more of it is executed.
 	aborted error
 }
@@ -60,13 +60,14 @@ func (s *session) Begin() error {
 }
 
 func (s *session) begin() error {
-	s.broken, s.aborted, s.unsure, s.later = nil, nil, false, nil
+	s.broken, s.aborted, s.unsure, s.committed, s.later = nil, nil, false, false, nil
 	if s.conn == nil {
 		if err := s.connect(); err != nil {
 			return err
 		}
 	}
-	s.control(`BEGIN`)
+	// Whatever the database was told to do for others: what was committed before the turn came must be seen.
+	s.control(`BEGIN ISOLATION LEVEL READ COMMITTED`)
 	s.later = append(s.later, later{query: `SELECT pg_advisory_xact_lock($1)`, args: []any{int64(writeLock)}})
 	err := s.travel("", nil, nil)
 	if err != nil {
@@ -155,6 +156,7 @@ func (s *session) arrive(sent []later, results pgx.BatchResults) error {
 		if err != nil {
 			return err
 		}
+		s.committed = l.query == commit && tag.String() == commit
 		if l.none != nil && tag.RowsAffected() < l.least && s.aborted == nil {
 			s.aborted = fmt.Errorf("write what was decided: %w", l.none)
 		}
@@ -195,15 +197,23 @@ func (s *session) steer(query string) {
 // Settle implements relational.Session.
 func (s *session) Settle() error { return s.travel("", nil, nil) }
 
-// Commit implements relational.Session.
+const commit = `COMMIT`
+
+// Commit implements relational.Session. A database that is being stopped may say that the commit came to be, and then that the session is over.
 func (s *session) Commit() error {
 	if s.aborted != nil {
 		return s.aborted
 	}
-	s.control(`COMMIT`)
+	s.control(commit)
 	err := s.travel("", nil, nil)
-	// An answer of the database says that it did not commit; no answer says nothing.
-	s.unsure = err != nil && code(err) == ""
+	switch {
+	case s.committed && err != nil:
+		s.drop()
+		return nil
+	case !s.committed && err == nil:
+		return errors.New("the database took the transaction back")
+	}
+	s.unsure = err != nil && !refuses(err)
 	return err
 }
 

@@ -252,3 +252,26 @@ func TestServersStartAtOnce(t *testing.T) {
 		t.Errorf("there are %v, %v", names, err)
 	}
 }
+
+// TestADatabaseThatTakesNoWrites is not one to send calls to, standby or not.
+func TestADatabaseThatTakesNoWrites(t *testing.T) {
+	t.Parallel()
+	p := counterpart.PostgresServer(t, "fsync=off")
+	at := p.Database(t)
+	s := open(t, at)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// As providers do when the disk is full.
+	p.SQL(t, "postgres", `ALTER DATABASE `+databaseOf(at)+` SET default_transaction_read_only = on`)
+	p.SQL(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crossfade'`)
+	for late := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := s.Ping(t.Context())
+		if err != nil && strings.Contains(err.Error(), "writes") {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatalf("it takes no writes, and counts as ready: %v", err)
+		}
+	}
+}

@@ -188,12 +188,15 @@ func migrate(ctx context.Context, db *sql.DB, log *slog.Logger) error {
 
 // Ping implements store.Store. It writes nothing: all servers ask often, and would wait for each other.
 func (s *Store) Ping(ctx context.Context) error {
-	var standby bool
-	if err := s.db.QueryRowContext(ctx, `SELECT pg_is_in_recovery()`).Scan(&standby); err != nil {
+	var standby, readOnly bool
+	err := s.db.QueryRowContext(ctx, `SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::boolean`).Scan(&standby, &readOnly)
+	switch {
+	case err != nil:
 		return fmt.Errorf("ask the database %s: %w", s.name(), err)
-	}
-	if standby {
+	case standby:
 		return fmt.Errorf("the database %s is a standby, which takes no writes", s.name())
+	case readOnly:
+		return fmt.Errorf("the database %s takes no writes: default_transaction_read_only is on", s.name())
 	}
 	return nil
 }

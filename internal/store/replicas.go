@@ -26,7 +26,7 @@ type Lease struct {
 // Attendance is what a replica says of itself, again and again.
 type Attendance struct {
 	Replica string
-	For     time.Duration // how long it counts as live, and its leases hold
+	For     time.Duration // how long it counts as live, and its leases hold; the same for all
 	Now     time.Time     // counts where the store has no clock of its own
 	// Shared are the names of which each live replica gets an equal share, rounded up. What it has beyond that is given up.
 	Shared []string

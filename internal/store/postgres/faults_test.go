@@ -275,3 +275,33 @@ func TestADatabaseThatTakesNoWrites(t *testing.T) {
 		}
 	}
 }
+
+// TestTheDatabasesClockIsPutBack leaves leases that seem to hold for an hour. Nobody waits for them longer than for others.
+func TestTheDatabasesClockIsPutBack(t *testing.T) {
+	t.Parallel()
+	p := counterpart.PostgresServer(t, "fsync=off")
+	at := p.Database(t)
+	gone, lives := open(t, at), open(t, at)
+	attend := func(s store.Replicas, name string) store.Attended {
+		t.Helper()
+		got, err := s.Attend(t.Context(), store.Attendance{Replica: name, For: 200 * time.Millisecond, Sole: []string{"duty"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := attend(gone, "gone"); len(got.Held) != 1 {
+		t.Fatalf("holds %v", got.Held)
+	}
+	const hour = `3600000000000`
+	p.SQL(t, databaseOf(at), `UPDATE lease SET until = until + `+hour+` WHERE owner = 'gone'; UPDATE replica SET until = until + `+hour+` WHERE name = 'gone'`)
+	for late := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got := attend(lives, "lives")
+		if len(got.Held) == 1 && len(got.Live) == 1 {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatalf("a replica that is gone still counts: live are %v, held is %v", got.Live, got.Held)
+		}
+	}
+}

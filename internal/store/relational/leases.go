@@ -57,7 +57,15 @@ func (r *roll) call(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.tx.Each(ctx, `SELECT name FROM replica WHERE name > '' ORDER BY name`, nil, names(&r.live)); err != nil {
+	replicas := map[string]int64{}
+	err = r.tx.Each(ctx, `SELECT name, until FROM replica WHERE name > '' ORDER BY name`, nil, func(rows Rows) (bool, error) {
+		var name string
+		var until int64
+		err := rows.Scan(&name, &until)
+		r.live, replicas[name] = append(r.live, name), until
+		return true, err
+	})
+	if err != nil {
 		return err
 	}
 	r.leases = map[string]*leaseRow{}
@@ -69,6 +77,16 @@ func (r *roll) call(ctx context.Context) error {
 	})
 	if err != nil {
 		return err
+	}
+	for name, until := range replicas {
+		if err := r.shorten("replica", name, &until); err != nil {
+			return err
+		}
+	}
+	for name, l := range r.leases {
+		if err := r.shorten("lease", name, &l.until); err != nil {
+			return err
+		}
 	}
 	if _, err := r.tx.Exec(`UPDATE lease SET until = ? WHERE owner = ?`, r.until, r.Replica); err != nil {
 		return err
@@ -82,6 +100,16 @@ func (r *roll) call(ctx context.Context) error {
 	}
 	slices.SortFunc(r.held, func(a, b store.Lease) int { return cmp.Compare(a.Name, b.Name) })
 	return nil
+}
+
+// shorten ends earlier what was said by a clock that has been put back since: nobody is waited for longer than For.
+func (r *roll) shorten(table, name string, until *int64) error {
+	if *until <= r.until {
+		return nil
+	}
+	*until = r.until
+	_, err := r.tx.Exec(`UPDATE `+table+` SET until = ? WHERE name = ?`, r.until, name)
+	return err
 }
 
 // claim keeps at most so many of the names, and takes free ones up to that number.

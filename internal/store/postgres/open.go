@@ -38,6 +38,7 @@ type Store struct {
 	log    *slog.Logger
 	db     *sql.DB
 	said   *dialect
+	read   *pool
 	write  *relational.Writer
 }
 
@@ -75,7 +76,8 @@ func Open(ctx context.Context, url string, log *slog.Logger) (*Store, error) {
 	}
 	s.said = &dialect{}
 	s.write = relational.NewWriter(&session{dialect: s.said, config: writing(config)})
-	s.Store = relational.New(&pool{dialect: s.said, db: s.db}, s.write, false)
+	s.read = &pool{dialect: s.said, db: s.db, patience: patience}
+	s.Store = relational.New(s.read, s.write, false)
 	return s, nil
 }
 
@@ -218,10 +220,23 @@ func Registrations[R relational.Registration](s *Store) relational.Registry[R] {
 type pool struct {
 	*dialect
 	db *sql.DB
+	// patience bounds one read: a connection may be dead without anybody saying so, and whoever reads would wait for as long as the network tries. Zero: as
+	// long as it takes.
+	patience time.Duration
+}
+
+// bounded is a context that ends with patience, too.
+func (p *pool) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if p.patience == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, p.patience)
 }
 
 // Row implements relational.Reader.
 func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) error {
+	ctx, cancel := p.bounded(ctx)
+	defer cancel()
 	err := p.db.QueryRowContext(ctx, p.say(query), values(args)...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.ErrNotFound
@@ -231,6 +246,8 @@ func (p *pool) Row(ctx context.Context, query string, args []any, into ...any) e
 
 // Each implements relational.Reader.
 func (p *pool) Each(ctx context.Context, query string, args []any, scan func(relational.Rows) (bool, error)) error {
+	ctx, cancel := p.bounded(ctx)
+	defer cancel()
 	rows, err := p.db.QueryContext(ctx, p.say(query), values(args)...)
 	if err != nil {
 		return err

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	"crossfade/internal/store"
 	"crossfade/internal/store/relational"
@@ -96,6 +99,59 @@ func TestAMemberPaysForItself(t *testing.T) {
 	var names string
 	if err := s.db.QueryRowContext(t.Context(), `SELECT string_agg(name, ' ' ORDER BY name) FROM secret`).Scan(&names); err != nil || names != "a b c taken" {
 		t.Errorf("kept: %q, %v", names, err)
+	}
+}
+
+// silent is a connection that loses what is written from some moment on, without anybody saying so.
+type silent struct {
+	net.Conn
+	dead *atomic.Bool
+}
+
+func (c silent) Write(b []byte) (int, error) {
+	if c.dead.Load() {
+		return len(b), nil
+	}
+	return c.Conn.Write(b)
+}
+
+// TestConnectionsDieInSilence has a network forget the connections that read. Whoever reads next does not wait for ever, and goes another way.
+func TestConnectionsDieInSilence(t *testing.T) {
+	t.Parallel()
+	s := opened(t)
+	var first atomic.Bool
+	var dials atomic.Int32
+	config := s.config.Copy()
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := dial(ctx, network, address)
+		if dials.Add(1) > 1 {
+			return c, err
+		}
+		return silent{c, &first}, err
+	}
+	db := stdlib.OpenDB(*config)
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s.read.db = db
+	read := func() error {
+		_, err := s.Applications(context.Background(), "1", store.Page{})
+		return err
+	}
+	if err := read(); err != nil {
+		t.Fatal(err)
+	}
+	first.Store(true)
+	s.read.patience = 50 * time.Millisecond
+	if err := read(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a read on the dead connection: %v", err)
+	}
+	s.read.patience = time.Minute
+	if err := read(); err != nil {
+		t.Errorf("the one after it: %v", err)
 	}
 }
 

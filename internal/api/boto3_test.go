@@ -45,7 +45,7 @@ type noObjects struct{}
 
 func (noObjects) About(*http.Request) auth.Objects { return auth.Objects{Operation: "GetObject"} }
 
-func (noObjects) ServeObject(w http.ResponseWriter, r *http.Request, _ *sigv4.Body) {
+func (noObjects) ServeObject(w http.ResponseWriter, r *http.Request, _ auth.Objects, _ *sigv4.Body) {
 	http.NotFound(w, r)
 }
 

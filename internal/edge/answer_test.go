@@ -20,7 +20,7 @@ import (
 // panicking is a store that panics, before or in the middle of an answer.
 type panicking struct{ objects }
 
-func (panicking) ServeObject(w http.ResponseWriter, r *http.Request, _ *sigv4.Body) {
+func (panicking) ServeObject(w http.ResponseWriter, r *http.Request, _ auth.Objects, _ *sigv4.Body) {
 	if strings.HasSuffix(r.URL.Path, "late") {
 		w.Header().Set("Content-Length", "100")
 		if _, err := io.WriteString(w, "half an ob"); err != nil {

@@ -41,7 +41,8 @@ const mostKept = 2 << 10
 type Objects interface {
 	// About says what an S3 request asks for, and of which objects.
 	About(r *http.Request) auth.Objects
-	ServeObject(w http.ResponseWriter, r *http.Request, body *sigv4.Body)
+	// ServeObject serves what About said of the request, which was decided on, and nothing else: what a host name addresses may change meanwhile.
+	ServeObject(w http.ResponseWriter, r *http.Request, about auth.Objects, body *sigv4.Body)
 	// Refuse answers with an error in S3's form.
 	Refuse(w http.ResponseWriter, r *http.Request, code, message string)
 }
@@ -345,7 +346,7 @@ func (c *call) objects() {
 		return
 	}
 	w := c.w
-	c.guard(func() { e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), v.Body(c.r.Body)) }, func() {
+	c.guard(func() { e.cfg.Objects.ServeObject(w, c.r.WithContext(ctx), about, v.Body(c.r.Body)) }, func() {
 		c.refuseObject("InternalError", internalError)
 	})
 	switch {

@@ -97,7 +97,7 @@ func authorizer() *auth.Authorizer {
 	return &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: "us-east-1", Now: time.Now}
 }
 
-func (objects) ServeObject(w http.ResponseWriter, _ *http.Request, body *sigv4.Body) {
+func (objects) ServeObject(w http.ResponseWriter, _ *http.Request, _ auth.Objects, body *sigv4.Body) {
 	b, err := io.ReadAll(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -30,7 +30,7 @@ func (store) About(r *http.Request) auth.Objects {
 	return auth.Objects{Operation: r.Method, Bucket: "b", Key: "k"}
 }
 
-func (store) ServeObject(http.ResponseWriter, *http.Request, *sigv4.Body) {}
+func (store) ServeObject(http.ResponseWriter, *http.Request, auth.Objects, *sigv4.Body) {}
 
 func (store) Refuse(w http.ResponseWriter, _ *http.Request, code, _ string) {
 	http.Error(w, code, http.StatusForbidden)

@@ -102,11 +102,11 @@ func (x *externalObjects) About(r *http.Request) auth.Objects {
 }
 
 // ServeObject implements edge.Objects.
-func (x *externalObjects) ServeObject(w http.ResponseWriter, r *http.Request, body *sigv4.Body) {
+func (x *externalObjects) ServeObject(w http.ResponseWriter, r *http.Request, about auth.Objects, body *sigv4.Body) {
 	source, l, ok := x.locate(r)
 	switch {
 	case !ok:
-		x.Objects.ServeObject(w, r, body)
+		x.Objects.ServeObject(w, r, about, body)
 	case l.Key == "" || r.Method != http.MethodGet && r.Method != http.MethodHead:
 		x.Refuse(w, r, "MethodNotAllowed", "The bucket "+l.Bucket+" is at another endpoint and is only read here, object by object; write and list it there.")
 	default:

@@ -53,7 +53,7 @@ func endpoint(t *testing.T) (*httptest.Server, *s3store.Store) {
 			api.Refuse(w, r, refused.S3Code, refused.Message)
 			return
 		}
-		api.ServeObject(w, r, v.Body(r.Body))
+		api.ServeObject(w, r, api.About(r), v.Body(r.Body))
 	}))
 	t.Cleanup(srv.Close)
 	return srv, store

@@ -60,7 +60,7 @@ func newShelf(t *testing.T) *shelf {
 			api.Refuse(w, r, "SignatureDoesNotMatch", err.Error())
 			return
 		}
-		api.ServeObject(w, r, v.Body(r.Body))
+		api.ServeObject(w, r, api.About(r), v.Body(r.Body))
 	}))
 	t.Cleanup(srv.Close)
 	s.Client = s3.New(s3.Options{

@@ -74,9 +74,10 @@ func FuzzRequest(f *testing.F) {
 			t.Fatal(err)
 		}
 		h := New(Options{Store: store, Region: "us-east-1", Log: log, Account: func(context.Context) string { return "1" }})
-		operation := h.About(r).Operation
+		about := h.About(r)
+		operation := about.Operation
 		w := httptest.NewRecorder()
-		h.ServeObject(w, r, sigv4.Verified{}.Body(strings.NewReader(body)))
+		h.ServeObject(w, r, about, sigv4.Verified{}.Body(strings.NewReader(body)))
 		if w.Code == http.StatusInternalServerError {
 			t.Errorf("%s %s %q ?%s: %s", method, host, path, query, w.Body)
 		}

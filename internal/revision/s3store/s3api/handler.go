@@ -51,7 +51,7 @@ func New(o Options) *Handler {
 	return h
 }
 
-// About says what a request asks for, by the names of S3's reference, and which objects it touches. Nothing else is served for it.
+// About says what a request asks for, by the names of S3's reference, and which objects it touches.
 func (h *Handler) About(r *http.Request) auth.Objects {
 	rt := h.route(r)
 	o := auth.Objects{Operation: rt.operation, Bucket: rt.bucket, Key: rt.key}
@@ -76,9 +76,11 @@ type call struct {
 	body *sigv4.Body
 }
 
-// ServeObject serves a request.
-func (h *Handler) ServeObject(w http.ResponseWriter, r *http.Request, body *sigv4.Body) {
-	c := &call{Handler: h, route: h.route(r), w: w, r: r, body: body}
+// ServeObject serves what About said of a request. The request is not asked again: which part of a host name is a bucket depends on the buckets that there
+// are, so it could mean another object than the one that was decided on.
+func (h *Handler) ServeObject(w http.ResponseWriter, r *http.Request, about auth.Objects, body *sigv4.Body) {
+	rt := route{operation: about.Operation, bucket: about.Bucket, key: about.Key, query: r.URL.Query()}
+	c := &call{Handler: h, route: rt, w: w, r: r, body: body}
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}

@@ -84,10 +84,37 @@ func TestMakesBuckets(t *testing.T) {
 			r := httptest.NewRequest("PUT", "http://h"+tt.path, nil)
 			r.Host = tt.host
 			w := httptest.NewRecorder()
-			h.ServeObject(w, r, sigv4.Verified{}.Body(strings.NewReader("")))
+			h.ServeObject(w, r, h.About(r), sigv4.Verified{}.Body(strings.NewReader("")))
 			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.says) {
 				t.Errorf("%d %s, want %d saying %s", w.Code, w.Body, tt.status, tt.says)
 			}
 		})
+	}
+}
+
+// TestServesWhatWasDecidedOn holds that a bucket which goes away between the decision and the answer does not make the request one for an object of
+// another bucket, on which nobody has decided.
+func TestServesWhatWasDecidedOn(t *testing.T) {
+	t.Parallel()
+	h := newHandler(t, "us-east-1")
+	secret := s3store.Content{Body: strings.NewReader("secret"), Length: 6}
+	if _, err := h.store.Put(t.Context(), "bundles", "k", nil, s3store.Condition{}, secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.store.EnsureBucket("1", "own"); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "http://own.any.host/bundles/k", nil)
+	about := h.About(r)
+	if about.Bucket != "own" || about.Key != "bundles/k" {
+		t.Fatalf("decided on %+v", about)
+	}
+	if err := h.store.DeleteBucket("own"); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeObject(w, r, about, sigv4.Verified{}.Body(strings.NewReader("")))
+	if w.Code != 404 || !strings.Contains(w.Body.String(), "NoSuchBucket") {
+		t.Errorf("%d %s, want NoSuchBucket", w.Code, w.Body)
 	}
 }

@@ -17,6 +17,24 @@ type Document struct {
 	statements []statement
 }
 
+// Keys are the condition keys and the variables on whose values a decision may depend, in lower case and sorted.
+func (d Document) Keys() []string {
+	var keys []string
+	for _, s := range d.statements {
+		values := s.resources
+		for _, c := range s.conditions {
+			keys, values = append(keys, c.key), slices.Concat(values, c.values)
+		}
+		for _, v := range values {
+			if s.variables {
+				keys = append(keys, variablesIn(v)...)
+			}
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
 // Named is a policy as it is attached to somebody.
 type Named struct {
 	Name     string

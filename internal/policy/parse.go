@@ -206,6 +206,7 @@ func conditions(at string, n node) ([]condition, error) {
 		for _, set := range []string{"forallvalues", "foranyvalue"} {
 			if rest, ok := strings.CutPrefix(plain, set+":"); ok {
 				c.set, plain = set, rest
+				break
 			}
 		}
 		var ok bool

@@ -55,11 +55,11 @@ func tokenize(pattern string, keys map[string][]string) (tokens []token, ok bool
 
 // variable is what ${name} stands for. ${*}, ${?} and ${$} are those characters themselves; ${name, 'text'} has a default.
 func variable(name string, keys map[string][]string) (text string, ok bool) {
-	if name == "*" || name == "?" || name == "$" {
+	if isCharacter(name) {
 		return name, true
 	}
-	key, fallback, hasFallback := strings.Cut(name, ",")
-	values := keys[strings.ToLower(strings.TrimSpace(key))]
+	_, fallback, hasFallback := strings.Cut(name, ",")
+	values := keys[keyOf(name)]
 	if len(values) == 1 {
 		return values[0], true
 	}
@@ -67,6 +67,30 @@ func variable(name string, keys map[string][]string) (text string, ok bool) {
 		return quoted[1 : len(quoted)-1], true
 	}
 	return "", false
+}
+
+func isCharacter(name string) bool { return name == "*" || name == "?" || name == "$" }
+
+// keyOf is the key that a variable names, in lower case.
+func keyOf(name string) string {
+	key, _, _ := strings.Cut(name, ",")
+	return strings.ToLower(strings.TrimSpace(key))
+}
+
+// variablesIn are the keys that a pattern's variables name, in lower case.
+func variablesIn(pattern string) []string {
+	var keys []string
+	for {
+		_, rest, opened := strings.Cut(pattern, "${")
+		name, after, closed := strings.Cut(rest, "}")
+		if !opened || !closed {
+			return keys
+		}
+		if !isCharacter(name) {
+			keys = append(keys, keyOf(name))
+		}
+		pattern = after
+	}
 }
 
 // matchTokens takes time in proportion to the two lengths at worst: a pattern of many stars costs no more.

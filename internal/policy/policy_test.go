@@ -201,6 +201,7 @@ func TestWhatIsRefusedSaysWhere(t *testing.T) {
 		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Conditions":{}`):                                                                   "no element of a statement",
 		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{"StringEqual":{"a":"b"}}`):                                             "Statement[0].Condition.StringEqual is no condition operator",
 		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{"NullIfExists":{"a":"true"}}`):                                         "no condition operator",
+		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{"ForAllValues:ForAnyValue:StringEquals":{"a":"b"}}`):                   "no condition operator",
 		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0/8"}}`):                             "no IP address",
 		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{"Bool":{"a":"yes"}}`):                                                  "neither true nor false",
 		one(`"Effect":"Allow","Action":"a:b","Resource":"*","Condition":{"DateLessThan":{"a":"tomorrow"}}`):                                     "no date",
@@ -216,6 +217,21 @@ func TestWhatIsRefusedSaysWhere(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.120s: %v, want %q", content, err, want)
 		}
+	}
+}
+
+// TestKeysAreAllThatADecisionAsksFor holds that no key of a condition and no variable is left out, so that whoever knows what requests have can refuse
+// the others.
+func TestKeysAreAllThatADecisionAsksFor(t *testing.T) {
+	t.Parallel()
+	const members = `"Effect":"Allow","Action":"s3:*","Resource":["arn:aws:s3:::${aws:UserName}/${*}${a, 'b'}","*"],
+		"Condition":{"StringLike":{"aws:SourceIp":["x","${B}${open"]},"Null":{"C":"true"}}`
+	if got, want := fmt.Sprint(mustParse(t, one(members)).Keys()), "[a aws:sourceip aws:username b c]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	old := mustParse(t, `{"Version":"2008-10-17","Statement":{`+members+`}}`)
+	if got, want := fmt.Sprint(old.Keys()), "[aws:sourceip c]"; got != want {
+		t.Errorf("the older language has no variables: got %s, want %s", got, want)
 	}
 }
 

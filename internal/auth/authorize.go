@@ -3,9 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -189,32 +187,6 @@ func only(allowed bool, statement, why string) verdict {
 	}
 	return verdict{why: why}
 }
-
-// keys are the condition keys that every call has (IAM user guide, global condition keys), and the access' own.
-func (a *Authorizer) keys(c Caller, access Access) map[string][]string {
-	now := a.Now().UTC()
-	keys := map[string][]string{
-		"aws:currenttime":      {now.Format(time.RFC3339)},
-		"aws:epochtime":        {strconv.FormatInt(now.Unix(), 10)},
-		"aws:sourceip":         {c.Address},
-		"aws:securetransport":  {strconv.FormatBool(c.Secure)},
-		"aws:principalarn":     {c.ARN},
-		"aws:principalaccount": {c.Account},
-		"aws:principaltype":    {principalTypes[c.Kind]},
-		"aws:requestedregion":  {a.Region},
-	}
-	if c.UserAgent != "" {
-		keys["aws:useragent"] = []string{c.UserAgent}
-	}
-	if c.Kind == User {
-		keys["aws:username"] = []string{c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]}
-	}
-	maps.Copy(keys, access.Keys)
-	return keys
-}
-
-// principalTypes are the values of aws:PrincipalType.
-var principalTypes = map[Kind]string{User: "User", Role: "AssumedRole", Host: "AssumedRole", Root: "Account"}
 
 // needs is a list of permissions for one operation of a service on several resources.
 func needs(service, operation string, resources ...string) []Access {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"crossfade/internal/policy"
+	"crossfade/internal/auth"
 )
 
 // Identity is who there is beside the root and the users that are made with IAM's operations.
@@ -96,7 +96,7 @@ func (r Role) check(key, account string) *problem {
 		if !policyNameForm.MatchString(p.Name) {
 			return &problem{at + ".name", fmt.Sprintf("%q is no name of a policy: use up to 128 letters, digits and _+=,.@-", p.Name)}
 		}
-		if _, err := policy.Parse([]byte(p.Document)); err != nil {
+		if _, err := auth.ParsePolicy([]byte(p.Document)); err != nil {
 			return &problem{at + ".document", fmt.Sprintf("can't be read: %s", err)}
 		}
 	}

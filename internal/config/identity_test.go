@@ -52,7 +52,10 @@ func TestRolesThatCannotBe(t *testing.T) {
 		`identity.roles[0].maxDuration 13h0m0s is not between`:                      func(r *Role) { r.MaxDuration = 13 * time.Hour },
 		`identity.roles[0].maxDuration 1m0s is not between`:                         func(r *Role) { r.MaxDuration = time.Minute },
 		`identity.roles[0].policies[0].name "" is no name`:                          func(r *Role) { r.Policies[0].Name = "" },
-		`identity.roles[0].policies[0].document can't be read: `:                    func(r *Role) { r.Policies[0].Document = "{}" },
+		`identity.roles[0].policies[0].document can't be read: no call here has the condition key "aws:resourcetag/env"`: func(r *Role) {
+			r.Policies[0].Document = `{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/env":"prod"}}}}`
+		},
+		`identity.roles[0].policies[0].document can't be read: `: func(r *Role) { r.Policies[0].Document = "{}" },
 	} {
 		r := good()
 		change(&r)

@@ -26,3 +26,15 @@ func TestTagsThatDifferInCaseAlone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestAPolicyThatAsksForWhatNoCallHas must not be stored: a denial in it would never come.
+func TestAPolicyThatAsksForWhatNoCallHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.alice()
+	err := w.PutUserPolicy(root(t), &wireiam.PutUserPolicyRequest{UserName: new("alice"), PolicyName: new("q"), PolicyDocument: new(
+		`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/env":"prod"}}}}`)})
+	if code(err) != wireiam.MalformedPolicyDocumentException {
+		t.Errorf("got %v", err)
+	}
+}

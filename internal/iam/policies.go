@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"crossfade/internal/policy"
+	"crossfade/internal/auth"
 	"crossfade/internal/store"
 	"crossfade/internal/wire"
 	wireiam "crossfade/internal/wire/iam"
@@ -22,7 +22,7 @@ func (s *Service) PutUserPolicy(ctx context.Context, in *wireiam.PutUserPolicyRe
 	if err != nil {
 		return err
 	}
-	if _, err := policy.Parse([]byte(*in.PolicyDocument)); err != nil {
+	if _, err := auth.ParsePolicy([]byte(*in.PolicyDocument)); err != nil {
 		return wire.Errorf(wireiam.MalformedPolicyDocumentException, "The policy is malformed: %s.", err)
 	}
 	defer s.changed()

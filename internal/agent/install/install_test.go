@@ -124,6 +124,26 @@ func (b *bench) wantFile(name, want string) {
 
 const whole = "files:\n  - source: /\n    destination: HOST/www\n"
 
+// TestWhatALinkToADirectoryHoldsIsInstalled holds for links whose target is not among what is installed, too: the official agent does the same.
+func TestWhatALinkToADirectoryHoldsIsInstalled(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, map[string]string{"site/shared": "-> ../shared", "site/again": "-> sub", "site/sub/s": "s", "shared/data": "d", "shared/l": "-> data"})
+	if err := b.install("files:\n  - source: site\n    destination: HOST/www\n", ""); err != nil {
+		t.Fatal(err)
+	}
+	b.wantTree("www/ www/again/ www/again/s=s www/shared/ www/shared/data=d www/shared/l->data www/sub/ www/sub/s=s")
+}
+
+func TestALinkToADirectoryThatItIsInIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, map[string]string{"site/a/up": "-> ../../site", "site/f": "f"})
+	err := b.install("files:\n  - source: site\n    destination: HOST/www\n", "")
+	if err == nil || !strings.Contains(err.Error(), "a/up is a link to a directory that it is in") {
+		t.Errorf("got %v", err)
+	}
+	b.wantTree("")
+}
+
 func TestFilesDirectoriesAndLinksAreInstalled(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, map[string]string{"appspec.yml": "x", "a/run.sh": "#!", "a/.hidden": "h", "l": "-> a/run.sh"})

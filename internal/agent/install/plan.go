@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"crossfade/internal/appspec"
@@ -41,7 +42,11 @@ type planner struct {
 	links    map[string]bool        // destinations that will be symbolic links
 	there    map[string]fs.FileInfo // what was found on the host; nil: nothing
 	settled  map[string]bool        // objects that permissions have been planned for
+	visits   int                    // of entries of the bundle's directories
 }
+
+// mostEntries bounds the visits: as many as a bundle may have, but links to directories can lead to each many times.
+const mostEntries = 1_000_000
 
 // plan makes the list. What is in gone counts as not on the host.
 func plan(ctx context.Context, run Runner, r Request, gone map[string]bool) ([]Instruction, error) {
@@ -82,7 +87,7 @@ func (p *planner) entry(f appspec.File) error {
 	if err != nil {
 		return fmt.Errorf("look at source %q: %w", f.Source, err)
 	}
-	if target, statErr := os.Stat(source); statErr == nil && target.IsDir() {
+	if leadsToDirectory(source) {
 		return p.directory(f.Line, source, destination)
 	}
 	if err := p.makeDirectory(f.Line, destination); err != nil {
@@ -91,8 +96,16 @@ func (p *planner) entry(f appspec.File) error {
 	return p.copyFile(f.Line, source, filepath.Join(destination, filepath.Base(source)), info)
 }
 
-// directory plans the contents of source into destination.
-func (p *planner) directory(line int, source, destination string) error {
+// directory plans the contents of source into destination. Above are the directories of the bundle that lead to it.
+func (p *planner) directory(line int, source, destination string, above ...fs.FileInfo) error {
+	own, err := os.Stat(source)
+	if err != nil {
+		return fmt.Errorf("look at directory of the bundle: %w", err)
+	}
+	if slices.ContainsFunc(above, func(o fs.FileInfo) bool { return os.SameFile(o, own) }) {
+		return p.problem(line, "remove the link", "%s is a link to a directory that it is in, so it would be copied without end", source)
+	}
+	above = append(slices.Clip(above), own)
 	if err := p.makeDirectory(line, destination); err != nil {
 		return err
 	}
@@ -101,9 +114,12 @@ func (p *planner) directory(line int, source, destination string) error {
 		return fmt.Errorf("read directory of the bundle: %w", err)
 	}
 	for _, e := range entries {
+		if p.visits++; p.visits > mostEntries {
+			return p.problem(line, "remove links to directories", "there are more than %d files to install, counting those again that links lead to", mostEntries)
+		}
 		from, to := filepath.Join(source, e.Name()), filepath.Join(destination, e.Name())
-		if e.IsDir() {
-			if err := p.directory(line, from, to); err != nil {
+		if leadsToDirectory(from) {
+			if err := p.directory(line, from, to, above...); err != nil {
 				return err
 			}
 			continue
@@ -117,6 +133,13 @@ func (p *planner) directory(line int, source, destination string) error {
 		}
 	}
 	return nil
+}
+
+// leadsToDirectory holds for a link to a directory as for the directory itself, whose contents are installed either way: what the link leads to may not be
+// where it would lead on the host.
+func leadsToDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // makeDirectory plans a directory and the missing ones above it.

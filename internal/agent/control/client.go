@@ -157,7 +157,7 @@ func (c *Client) call(ctx context.Context, timeout time.Duration, operation stri
 	defer res.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
-		return fmt.Errorf("read answer to %s: %w", operation, err)
+		return &brokenOff{operation, err}
 	}
 	if res.StatusCode != http.StatusOK || len(answer) > maxAnswer {
 		failure := NewFailure(operation, res, answer)

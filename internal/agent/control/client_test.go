@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -202,4 +203,42 @@ func FuzzFailure(f *testing.F) {
 			t.Errorf("%d %q gave %v", status, body, failure)
 		}
 	})
+}
+
+// TestAnAnswerThatBreaksOffIsWorthRepeating has a server that dies after it has begun to answer: nothing was said about the request.
+func TestAnAnswerThatBreaksOffIsWorthRepeating(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*testing.T, net.Conn){
+		"reset": func(t *testing.T, c net.Conn) {
+			if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+				t.Error(err)
+			}
+		},
+		"closed": func(*testing.T, net.Conn) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				conn, out, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := out.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"); err != nil {
+					t.Error(err)
+				}
+				if err := out.Flush(); err != nil {
+					t.Error(err)
+				}
+				end(t, conn)
+				conn.Close() //nolint:errcheck // it is to break off
+			}))
+			t.Cleanup(server.Close)
+			c, _, _ := client(t, 200, nil, "")
+			c.Endpoint = server.URL
+			if _, err := c.Specification(context.Background(), "a/b/c/d"); !Transient(err) || Final(err) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 }

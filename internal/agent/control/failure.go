@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -68,6 +67,15 @@ func (f *Failure) aboutSignature() bool {
 	return f.Status == http.StatusForbidden
 }
 
+// brokenOff is an answer of which the rest did not come.
+type brokenOff struct {
+	operation string
+	err       error
+}
+
+func (b *brokenOff) Error() string { return fmt.Sprintf("read answer to %s: %v", b.operation, b.err) }
+func (b *brokenOff) Unwrap() error { return b.err }
+
 // Final tells whether an error is the server's last word on the very request, so that repeating it is pointless. Refused signatures are
 // not: keys and clocks get repaired. What has no exception's name came from something between.
 func Final(err error) bool {
@@ -105,5 +113,6 @@ func Unsupported(err error) bool {
 func Transient(err error) bool {
 	var f *Failure
 	var network *url.Error
-	return (errors.As(err, &f) && !Final(err)) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF)
+	var broken *brokenOff
+	return (errors.As(err, &f) && !Final(err)) || errors.As(err, &network) || errors.As(err, &broken)
 }

@@ -208,3 +208,31 @@ func TestACopiedDirectoryKeepsModesTimesAndLinks(t *testing.T) {
 		t.Errorf("got %q, %v", to, err)
 	}
 }
+
+// TestASourceThatFallsSilentIsGivenUp has a source that sends half of the bundle and then nothing, with the connection open: it must not hold the host
+// up for ever.
+func TestASourceThatFallsSilentIsGivenUp(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	f := fetcher(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) > 1 {
+			fmt.Fprint(w, "whole")
+			return
+		}
+		w.Header().Set("Content-Length", "5")
+		fmt.Fprint(w, "wh")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		<-r.Context().Done()
+	})
+	f.Silence = 250 * time.Millisecond
+	if content, _, err := fetch(t, f, s3(envelope.S3Revision{Bucket: "b", Key: "k", BundleType: "zip"})); content != "whole" || err != nil {
+		t.Errorf("got %q, %v", content, err)
+	}
+	f.Waits = nil
+	asked.Store(0)
+	if _, _, err := fetch(t, f, s3(envelope.S3Revision{Bucket: "b", Key: "k", BundleType: "zip"})); !errors.Is(err, errSilent) {
+		t.Errorf("got %v", err)
+	}
+}

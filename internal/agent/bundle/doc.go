@@ -26,6 +26,7 @@ type Fetcher struct {
 	UserAgent  string
 	MaxBytes   int64           // of a bundle
 	Waits      []time.Duration // before each further attempt at a source that is down
+	Silence    time.Duration   // after which a source that has begun to send is given up; default 80 s, as with the official agent
 	Log        *slog.Logger
 }
 

@@ -151,6 +151,8 @@ func (f *Fetcher) download(ctx context.Context, target, dest string, prepare fun
 }
 
 func (f *Fetcher) downloadOnce(ctx context.Context, target, dest string, prepare func(*http.Request) error, check func(*http.Response) error) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return &sourceError{final: true, text: err.Error()}
@@ -170,7 +172,34 @@ func (f *Fetcher) downloadOnce(ctx context.Context, target, dest string, prepare
 	if res.ContentLength > f.MaxBytes {
 		return f.tooLarge()
 	}
-	return f.save(ctx, res.Body, dest)
+	silence := f.Silence
+	if silence <= 0 {
+		silence = defaultSilence
+	}
+	deadline := time.AfterFunc(silence, func() { giveUp(errSilent) })
+	defer deadline.Stop()
+	err = f.save(ctx, listener{res.Body, deadline, silence}, dest)
+	if errors.Is(err, context.Canceled) {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+const defaultSilence = 80 * time.Second
+
+var errSilent = errors.New("the source has stopped to send in the middle of the bundle")
+
+// listener lets the deadline run while it waits for the source, and not while what came is written.
+type listener struct {
+	io.Reader
+	deadline *time.Timer
+	silence  time.Duration
+}
+
+func (l listener) Read(p []byte) (int, error) {
+	l.deadline.Reset(l.silence)
+	defer l.deadline.Stop()
+	return l.Reader.Read(p)
 }
 
 func (f *Fetcher) tooLarge() error {

@@ -37,6 +37,8 @@ type Access struct {
 	Resource  string // an ARN, or * for what has none
 	// Keys are condition keys that only this access has, such as aws:RequestTag/team, by their names in lower case; nil: none.
 	Keys map[string][]string
+	// Version is that of the object which is to be read; empty: the present one, or no object.
+	Version string
 }
 
 // Action is how policies name what is to be done.
@@ -67,8 +69,8 @@ type Policies interface {
 type Hosts interface {
 	// IsHost reports whether a registered instance has the identity.
 	IsHost(ctx context.Context, arn string) (bool, error)
-	// MayRead reports whether an unfinished deployment brings the object to the host of the identity.
-	MayRead(ctx context.Context, arn, bucket, key string) (bool, error)
+	// MayRead reports whether an unfinished deployment brings the object to the host of the identity. The version is empty for the present one.
+	MayRead(ctx context.Context, arn, bucket, key, version string) (bool, error)
 }
 
 // Authorizer decides what callers may do. It is safe for concurrent use. All members are required.
@@ -171,10 +173,10 @@ func (a *Authorizer) host(ctx context.Context, c Caller, access Access) (verdict
 	case ServiceRevisions:
 		object, ok := strings.CutPrefix(access.Resource, objectPrefix)
 		bucket, key, isObject := strings.Cut(object, "/")
-		if !ok || !isObject || access.Operation != "GetObject" {
+		if !ok || !isObject || access.Operation != getObject && access.Operation != getObjectVersion {
 			return verdict{why: "because a host may only read revisions"}, nil
 		}
-		own, err := a.Hosts.MayRead(ctx, c.ARN, bucket, key)
+		own, err := a.Hosts.MayRead(ctx, c.ARN, bucket, key, access.Version)
 		return only(own, rule, "because no deployment under way brings it to this host"), err
 	default:
 		return verdict{why: "because a host may only speak the agents' protocol"}, nil

@@ -28,8 +28,8 @@ func (world) IsHost(_ context.Context, arn string) (bool, error) {
 	return strings.Contains(arn, "web-"), nil
 }
 
-func (world) MayRead(_ context.Context, _, bucket, key string) (bool, error) {
-	return bucket == "bundles" && key == "v2.zip", nil
+func (world) MayRead(_ context.Context, _, bucket, key, version string) (bool, error) {
+	return bucket == "bundles" && key == "v2.zip" && version == "", nil
 }
 
 func TestAuthorize(t *testing.T) {
@@ -151,6 +151,7 @@ func TestObjectsNeedWhatTheyTouch(t *testing.T) {
 		{auth.Objects{Operation: "ListBuckets"}, []string{"s3:ListAllMyBuckets *"}},
 		{auth.Objects{Operation: "ListObjectsV2", Bucket: "b"}, []string{"s3:ListBucket arn:aws:s3:::b"}},
 		{auth.Objects{Operation: "HeadObject", Bucket: "b", Key: "a/k"}, []string{"s3:GetObject arn:aws:s3:::b/a/k"}},
+		{auth.Objects{Operation: "GetObject", Bucket: "b", Key: "k", Version: "7"}, []string{"s3:GetObjectVersion arn:aws:s3:::b/k"}},
 		{auth.Objects{Operation: "CopyObject", Bucket: "b", Key: "k", SourceBucket: "c", SourceKey: "j"}, []string{"s3:PutObject arn:aws:s3:::b/k", "s3:GetObject arn:aws:s3:::c/j"}},
 		{auth.Objects{Operation: "DeleteObjects", Bucket: "b"}, []string{"s3:DeleteObject arn:aws:s3:::b/*"}},
 		{auth.Objects{Operation: "GET acl", Bucket: "b", Key: "k"}, []string{"s3:Unknown arn:aws:s3:::b/k"}},

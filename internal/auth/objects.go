@@ -9,6 +9,12 @@ type object struct {
 	on     scope
 }
 
+// The actions that read an object: as it is, or as it was.
+const (
+	getObject        = "GetObject"
+	getObjectVersion = "GetObjectVersion"
+)
+
 type scope int
 
 const (
@@ -30,8 +36,8 @@ var objectActions = map[string]object{
 	"ListObjectsV2":           {"ListBucket", onBucket},
 	"ListMultipartUploads":    {"ListBucketMultipartUploads", onBucket},
 	"DeleteObjects":           {"DeleteObject", onEach},
-	"GetObject":               {"GetObject", onObject},
-	"HeadObject":              {"GetObject", onObject},
+	"GetObject":               {getObject, onObject},
+	"HeadObject":              {getObject, onObject},
 	"PutObject":               {"PutObject", onObject},
 	"CopyObject":              {"PutObject", onObject},
 	"DeleteObject":            {"DeleteObject", onObject},
@@ -48,6 +54,7 @@ var objectActions = map[string]object{
 type Objects struct {
 	Operation   string // by the name of S3's reference
 	Bucket, Key string // as addressed, whichever way; empty: none
+	Version     string // of the object that is read; empty: the present one
 	// SourceBucket and SourceKey name what a copy reads; empty: it copies nothing.
 	SourceBucket, SourceKey string
 }
@@ -72,8 +79,11 @@ func (o Objects) Accesses() []Access {
 		onAll: "*", onBucket: objectPrefix + o.Bucket, onObject: objectPrefix + o.Bucket + "/" + o.Key, onEach: objectPrefix + o.Bucket + "/*",
 	}[known.on]
 	out := needs(ServiceRevisions, known.action, resource)
+	if known.action == getObject && o.Version != "" {
+		out[0].Operation, out[0].Version = getObjectVersion, o.Version
+	}
 	if o.SourceBucket != "" {
-		out = append(out, needs(ServiceRevisions, "GetObject", objectPrefix+o.SourceBucket+"/"+o.SourceKey)...)
+		out = append(out, needs(ServiceRevisions, getObject, objectPrefix+o.SourceBucket+"/"+o.SourceKey)...)
 	}
 	return out
 }

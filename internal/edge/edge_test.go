@@ -91,7 +91,7 @@ type everyHost struct{}
 
 func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }
 func (everyHost) IsHost(context.Context, string) (bool, error)                     { return false, nil }
-func (everyHost) MayRead(context.Context, string, string, string) (bool, error)    { return true, nil }
+func (everyHost) MayRead(context.Context, string, string, string, string) (bool, error)    { return true, nil }
 
 func authorizer() *auth.Authorizer {
 	return &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: "us-east-1", Now: time.Now}

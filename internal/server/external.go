@@ -98,7 +98,7 @@ func (x *externalObjects) About(r *http.Request) auth.Objects {
 	case l.Key != "" && r.Method == http.MethodHead:
 		operation = "HeadObject"
 	}
-	return auth.Objects{Operation: operation, Bucket: l.Bucket, Key: l.Key}
+	return auth.Objects{Operation: operation, Bucket: l.Bucket, Key: l.Key, Version: l.Version}
 }
 
 // ServeObject implements edge.Objects.

@@ -8,6 +8,18 @@ import (
 	"crossfade/internal/revision"
 )
 
+// TestAnOldVersionOfABundleIsAnotherMatter holds that which version of an object is asked for is decided on too: what a host or a user may not have any more,
+// or not yet, has the same key.
+func TestAnOldVersionOfABundleIsAnotherMatter(t *testing.T) {
+	t.Parallel()
+	x := &externalObjects{sources: map[string]revision.Source{"open": nil}}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodHead, "/open/k?versionId=6", nil)
+	needed := x.About(r).Accesses()
+	if len(needed) != 1 || needed[0].Action() != "s3:GetObjectVersion" || needed[0].Version != "6" {
+		t.Errorf("it needs %+v", needed)
+	}
+}
+
 // TestABucketOfAnotherEndpointIsAlwaysTheSame holds that a request is served for the bucket that it was authorised for, also where one bucket's name
 // begins another's.
 func TestABucketOfAnotherEndpointIsAlwaysTheSame(t *testing.T) {

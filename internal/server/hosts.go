@@ -28,8 +28,9 @@ func (h hosts) IsHost(ctx context.Context, arn string) (bool, error) {
 	return err == nil, err
 }
 
-// MayRead implements auth.Hosts: the bundle must be that of a deployment that is under way and that the host takes part in.
-func (h hosts) MayRead(ctx context.Context, arn, bucket, key string) (bool, error) {
+// MayRead implements auth.Hosts: the bundle must be that of a deployment that is under way and that the host takes part in. Another version of the object
+// is another revision.
+func (h hosts) MayRead(ctx context.Context, arn, bucket, key, version string) (bool, error) {
 	i, err := h.store.InstanceByHost(ctx, arn)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -53,7 +54,7 @@ func (h hosts) MayRead(ctx context.Context, arn, bucket, key string) (bool, erro
 		if err != nil {
 			return false, fmt.Errorf("read deployment %s: %w", t.DeploymentID, err)
 		}
-		if b, k := bundleOf(d.Spec); b == bucket && k == key {
+		if b, k, v := bundleOf(d.Spec); b == bucket && k == key && (version == "" || version == v) {
 			return true, nil
 		}
 	}
@@ -74,15 +75,15 @@ func namesOf(i deploy.Instance) []string {
 	return slices.Compact(names)
 }
 
-// bundleOf is where hosts get a deployment's revision.
-func bundleOf(spec deploy.Spec) (bucket, key string) {
+// bundleOf is where hosts get a deployment's revision. The version is empty when the deployment names none.
+func bundleOf(spec deploy.Spec) (bucket, key, version string) {
 	switch r := spec.Revision; {
 	case r.S3 != nil:
-		return r.S3.Bucket, r.S3.Key
+		return r.S3.Bucket, r.S3.Key, r.S3.Version
 	case r.GitHub != nil:
 		l := revision.GitHubBundle(spec.Account, r.GitHub.Repository, r.GitHub.CommitID)
-		return l.Bucket, l.Key
+		return l.Bucket, l.Key, ""
 	default:
-		return "", ""
+		return "", "", ""
 	}
 }

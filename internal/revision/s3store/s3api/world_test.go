@@ -135,4 +135,4 @@ func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, erro
 	return []policy.Named{{Name: "most", Document: d}}, err
 }
 func (everyHost) IsHost(context.Context, string) (bool, error)                  { return false, nil }
-func (everyHost) MayRead(context.Context, string, string, string) (bool, error) { return true, nil }
+func (everyHost) MayRead(context.Context, string, string, string, string) (bool, error) { return true, nil }

@@ -282,7 +282,7 @@ func (c *call) verify(body []byte, services ...string) (sigv4.Verified, error) {
 			if !limits.Failures.Allow(from) {
 				return v, errThrottled
 			}
-			c.refusedKey, c.refusedSignature = v.AccessKeyID, true
+			c.refusedKey, c.refusedSignature = claimedKey(v.AccessKeyID, refused.Code), true
 		}
 		return v, err
 	}

@@ -91,7 +91,9 @@ type everyHost struct{}
 
 func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, error) { return nil, nil }
 func (everyHost) IsHost(context.Context, string) (bool, error)                     { return false, nil }
-func (everyHost) MayRead(context.Context, string, string, string, string) (bool, error)    { return true, nil }
+func (everyHost) MayRead(context.Context, string, string, string, string) (bool, error) {
+	return true, nil
+}
 
 func authorizer() *auth.Authorizer {
 	return &auth.Authorizer{Policies: everyHost{}, Hosts: everyHost{}, Region: "us-east-1", Now: time.Now}
@@ -250,12 +252,15 @@ func TestAudit(t *testing.T) {
 	f.do(t, ask{"GET", "/b/k", "", "HOST", "s3", ""})
 	f.do(t, ask{"GET", "/b/k", "", "NOBODY", "s3", ""})
 	f.do(t, ask{"GET", "/b/k", "", "", "", ""})
+	// Who mixes up the two variables sends the secret as the id.
+	f.do(t, ask{"GET", "/b/k", "", "wJalrXUtnFEMI+K7MDENG", "s3", ""})
 	const id = "11111111-2222-4333-8444-555555555555"
 	want := []audit.Entry{
 		{RequestID: id, Principal: auth.RootARN("1"), AccessKey: "ROOT", From: "127.0.0.1", Service: "codedeploy", Operation: "PollHostCommand", Decision: "allowed"},
 		{RequestID: id, Principal: auth.UserARN("1", "web-1"), AccessKey: "HOST", From: "127.0.0.1", Service: "s3", Operation: "PutObject", Resources: []string{"arn:aws:s3:::b/k"}, Decision: "denied", Code: "AccessDenied"},
 		{RequestID: id, AccessKey: "NOBODY", From: "127.0.0.1", Service: "s3", Operation: "GetObject", Decision: "denied", Code: "InvalidAccessKeyId"},
 		{RequestID: id, From: "127.0.0.1", Service: "s3", Operation: "GetObject", Decision: "denied", Code: "AccessDenied"},
+		{RequestID: id, From: "127.0.0.1", Service: "s3", Operation: "GetObject", Decision: "denied", Code: "InvalidAccessKeyId"},
 	}
 	got := f.entries.all()
 	for i := range got {

@@ -7,10 +7,18 @@ import (
 	"crossfade/internal/audit"
 	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
+	"crossfade/internal/sigv4"
 )
 
-// maxKey bounds what is kept of the key that a call claims, which may be any text.
-const maxKey = 128
+// claimedKey is what is kept of the access key id that a call claims, when its signature was refused for a reason. Whose id and secret have changed places
+// sends the secret as the id: so what nobody knows is kept only when it looks like an id that was given out.
+func claimedKey(id, code string) string {
+	known := code == sigv4.InvalidSignature || code == sigv4.ExpiredToken
+	if !known && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		return ""
+	}
+	return id
+}
 
 // audit leaves a line of a call that may change something, and of one that was denied for who signed it or for how. A call that nobody is known to
 // have made and that was turned away before that, as one too many, leaves none.
@@ -24,7 +32,7 @@ func (c *call) audit() {
 		Service: c.service, Operation: c.operation, Decision: audit.Allowed, Code: c.code,
 	}
 	if c.refusedSignature {
-		e.AccessKey = c.refusedKey[:min(len(c.refusedKey), maxKey)]
+		e.AccessKey = c.refusedKey
 	}
 	if e.Operation == "" {
 		e.Operation = "unknown"

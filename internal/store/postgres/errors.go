@@ -19,6 +19,7 @@ const (
 	classRollback       = "40" // serialization failures and deadlocks
 	classIntervention   = "57" // shutdowns, crashes, cancelled statements
 	statementCancelled  = "57014"
+	lockNotAvailable    = "55P03"
 )
 
 // code is what the database said; empty: the error is none of its own.

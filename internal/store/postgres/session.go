@@ -73,7 +73,30 @@ func (s *session) begin() error {
 	if err != nil {
 		s.drop()
 	}
+	if c := code(err); c == statementCancelled || c == lockNotAvailable {
+		err = errors.Join(err, s.evict())
+	}
 	return err
+}
+
+// evict ends the session of a server whose turn it has been for long, and of which the database waits for more: it stalls in the middle of what it says,
+// which the database takes for a statement under way and not for idleness.
+func (s *session) evict() error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := s.conn.Exec(ctx, `
+		SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+		WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint) = $1 AND a.datname = current_database()
+			AND a.application_name = current_setting('application_name') AND a.wait_event_type = 'Client'
+			AND a.xact_start < clock_timestamp() - current_setting('lock_timeout')::interval / 2`, int64(writeLock))
+	if err != nil {
+		s.drop()
+		return fmt.Errorf("end the session of a server that stalls: %w", err)
+	}
+	return nil
 }
 
 // connect makes the connection. What was acknowledged is on disk, whatever the database was told to be content with for others.

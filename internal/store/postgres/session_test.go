@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -152,6 +154,45 @@ func TestConnectionsDieInSilence(t *testing.T) {
 	s.read.patience = time.Minute
 	if err := read(); err != nil {
 		t.Errorf("the one after it: %v", err)
+	}
+}
+
+// TestAServerThatStallsInTheMiddleOfWhatItSays has its turn, and the database waits for the rest. Others end that.
+func TestAServerThatStallsInTheMiddleOfWhatItSays(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), fresh(t)+"&lock_timeout=500ms", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	stalls, err := pgconn.ConnectConfig(t.Context(), &s.config.Copy().Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := stalls.StartPipeline(context.WithoutCancel(t.Context()))
+	p.SendQueryParams(`BEGIN`, nil, nil, nil, nil)
+	p.SendQueryParams(`SELECT pg_advisory_xact_lock(`+strconv.Itoa(writeLock)+`)`, nil, nil, nil, nil)
+	p.SendFlushRequest()
+	if err := p.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := p.GetResults(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for late := time.Now().Add(time.Minute); ; {
+		err := s.write.Do(t.Context(), func(t relational.Tx) error { return put(t, "a") })
+		if err == nil {
+			return
+		}
+		if time.Now().After(late) {
+			t.Fatalf("nobody can write any more: %v", err)
+		}
 	}
 }
 

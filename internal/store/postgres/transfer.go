@@ -15,6 +15,7 @@ import (
 func (s *Store) Import(ctx context.Context, fn func(transfer.Target) error) (err error) {
 	config := s.config.Copy()
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "0" // the other store is read in between
+	config.RuntimeParams["application_name"] += " store copy"         // no server takes it for one of them that stalls
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect to the database %s: %w", s.name(), err)

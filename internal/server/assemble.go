@@ -100,7 +100,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 		return err
 	}
 	decide := &auth.Authorizer{Policies: identity, Hosts: hosts{database}, Region: o.Config.Region, Now: o.Now}
-	revisions, err := openRevisions(ctx, o, database, sealer, decide)
+	revisions, err := openRevisions(ctx, o, s.names(), database, sealer, decide)
 	if err != nil {
 		return err
 	}

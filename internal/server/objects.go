@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"path/filepath"
 
 	"crossfade/internal/auth"
@@ -29,15 +28,11 @@ func openBundles(o Options, log *slog.Logger) (*s3store.Store, error) {
 	return store, nil
 }
 
-// newObjects puts its S3 in front of the revision store.
-func newObjects(o Options, store *s3store.Store, decide *auth.Authorizer, log *slog.Logger) edge.Objects {
-	// By these names a bucket may be addressed as bucket.NAME, which is how the official agent does it.
-	hosts := []string{"localhost"}
-	if u, err := url.Parse(o.Config.Endpoint); err == nil && u.Hostname() != "" {
-		hosts = append(hosts, u.Hostname())
-	}
+// newObjects puts its S3 in front of the revision store. Under the server's own names a bucket may be addressed as bucket.NAME, which is how the official
+// agent does it.
+func newObjects(o Options, names []string, store *s3store.Store, decide *auth.Authorizer, log *slog.Logger) edge.Objects {
 	return s3api.New(s3api.Options{
-		Store: store, Region: o.Config.Region, Hosts: hosts, Authorize: decide.Authorize, Log: log,
+		Store: store, Region: o.Config.Region, Hosts: names, Authorize: decide.Authorize, Log: log,
 		Account: func(ctx context.Context) string {
 			c, _ := auth.FromContext(ctx)
 			return c.Account

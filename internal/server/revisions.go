@@ -25,7 +25,7 @@ type revisions struct {
 
 // openRevisions opens the built-in store, finds the sources of external buckets and the source host, and makes what looks at revisions, and
 // downloads commits, before their deployments begin.
-func openRevisions(ctx context.Context, o Options, tokens store.GitHubTokens, sealer *auth.Sealer, decide *auth.Authorizer) (revisions, error) {
+func openRevisions(ctx context.Context, o Options, names []string, tokens store.GitHubTokens, sealer *auth.Sealer, decide *auth.Authorizer) (revisions, error) {
 	log := o.Log.With("part", "revisions")
 	bundles, err := openBundles(o, log)
 	if err != nil {
@@ -44,7 +44,7 @@ func openRevisions(ctx context.Context, o Options, tokens store.GitHubTokens, se
 		Store: bundles, External: external, Commits: commits, Tokens: gitHubTokens{tokens, sealer}, Log: log,
 	})
 	return revisions{
-		preparer: preparer, inspector: inspect.New(preparer, inspect.Limits{}), objects: withExternal(newObjects(o, bundles, decide, log), external, log), bundles: bundles,
+		preparer: preparer, inspector: inspect.New(preparer, inspect.Limits{}), objects: withExternal(newObjects(o, names, bundles, decide, log), external, log), bundles: bundles,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,8 @@ func New(o Options) *Handler {
 			h.hosts = append(h.hosts, strings.ToLower(name))
 		}
 	}
+	// The longest first: a name may be below another, and is no bucket of it.
+	slices.SortStableFunc(h.hosts, func(a, b string) int { return len(b) - len(a) })
 	return h
 }
 

@@ -25,7 +25,7 @@ func newHandler(t *testing.T, region string) *Handler {
 			t.Fatal(err)
 		}
 	}
-	return New(Options{Store: store, Region: region, Hosts: []string{"Deploy.Example"}, Log: log, Account: func(context.Context) string { return "1" }})
+	return New(Options{Store: store, Region: region, Hosts: []string{"Example", "Deploy.Example"}, Log: log, Account: func(context.Context) string { return "1" }})
 }
 
 // TestAddresses holds where bucket and key are read from.

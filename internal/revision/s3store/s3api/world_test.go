@@ -134,5 +134,7 @@ func (everyHost) Policies(context.Context, auth.Principal) ([]policy.Named, erro
 	d, err := policy.Parse([]byte(`{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"Kept","Effect":"Deny","Action":"s3:DeleteObject","Resource":"arn:aws:s3:::*/kept/*"}]}`))
 	return []policy.Named{{Name: "most", Document: d}}, err
 }
-func (everyHost) IsHost(context.Context, string) (bool, error)                  { return false, nil }
-func (everyHost) MayRead(context.Context, string, string, string, string) (bool, error) { return true, nil }
+func (everyHost) IsHost(context.Context, string) (bool, error) { return false, nil }
+func (everyHost) MayRead(context.Context, string, string, string, string) (bool, error) {
+	return true, nil
+}

@@ -47,7 +47,7 @@ const maxLocalBundle = 8 << 30
 func newLocalCommand() *cobra.Command {
 	var flags localFlags
 	c := &cobra.Command{
-		Use: "local", Short: "Deploy a bundle or directory on this machine, without a server", Args: cobra.NoArgs,
+		Use: "local", Short: "Deploy a bundle or directory on this machine, without a server", Args: cobra.NoArgs, Version: version(),
 		Long: `Deploy a bundle or a directory on this machine without a server, with the flags, the order of events and the rules of codedeploy-local. Installed
 files, older revisions and logs are kept as the agent keeps them, below the same root directory; an agent that runs there waits meanwhile, and so
 does this command while the agent carries out an event.

@@ -191,6 +191,9 @@ func TestNobodyElseDeploysMeanwhile(t *testing.T) {
 func TestTheRootDirectoryIsNotDeployedIntoItself(t *testing.T) {
 	t.Parallel()
 	s := newStage(t)
+	if err := os.WriteFile(filepath.Join(s.dir, "appspec.yml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p, err := Request{Location: s.dir}.Plan("ONE")
 	if err != nil {
 		t.Fatal(err)

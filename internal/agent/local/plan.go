@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func (r Request) Plan(unique string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	behavior := orElse(r.Behavior, envelope.Disallow)
+	behavior := strings.ToUpper(orElse(r.Behavior, envelope.Disallow))
 	if known := []string{envelope.Disallow, envelope.Overwrite, envelope.Retain}; !slices.Contains(known, behavior) {
 		return Plan{}, fmt.Errorf("the file-exists behavior %q is not one of %s", behavior, strings.Join(known, ", "))
 	}
@@ -42,7 +43,30 @@ func (r Request) Plan(unique string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if revision.RevisionType == envelope.RevisionLocalDirectory {
+		if err := r.hasAppSpec(location); err != nil {
+			return Plan{}, err
+		}
+	}
 	return Plan{Location: location, Spec: spec, Events: events, Custom: custom}, nil
+}
+
+// hasAppSpec holds before anything is begun that a directory is one to deploy: the first events would stop what runs.
+func (r Request) hasAppSpec(dir string) error {
+	names := []string{"appspec.yml", "appspec.yaml"}
+	if r.AppSpec != "" {
+		names = []string{r.AppSpec}
+	}
+	for _, name := range names {
+		_, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the bundle location can't be read: %w", err)
+		}
+	}
+	return fmt.Errorf("the directory %s has no AppSpec file %s: give the directory that has it with --bundle-location", dir, strings.Join(names, " or "))
 }
 
 // specification makes what a server would send, unsigned, and takes it as an agent does.

@@ -126,6 +126,11 @@ func sameRevision(a, b envelope.Revision) bool {
 func TestWhatAPlanIsAndIsNot(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	for _, name := range []string{"appspec.yaml", "x.yml"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	p, err := Request{Location: dir}.Plan("ABCDEF123")
 	if err != nil {
 		t.Fatal(err)
@@ -135,17 +140,20 @@ func TestWhatAPlanIsAndIsNot(t *testing.T) {
 		s.ApplicationName != dir || s.FileExistsBehavior() != envelope.Disallow || s.AppSpecFilename != "appspec.yml" {
 		t.Errorf("got %+v", s)
 	}
-	p, err = Request{Location: dir, Behavior: "RETAIN", GroupID: "g", GroupName: "n", Application: "a", AppSpec: "x.yml", Events: []string{"Smoke"}}.Plan("ABCDEF123")
+	p, err = Request{Location: dir, Behavior: "retain", GroupID: "g", GroupName: "n", Application: "a", AppSpec: "x.yml", Events: []string{"Smoke"}}.Plan("ABCDEF123")
 	if s := p.Spec; err != nil || s.DeploymentGroupID != "g" || s.DeploymentGroupName != "n" || s.ApplicationName != "a" || s.FileExistsBehavior() != envelope.Retain ||
 		s.AppSpecFilename != "x.yml" || !slices.Contains(s.AllPossibleLifecycleEvents, "Smoke") || !slices.Contains(s.AllPossibleLifecycleEvents, "ApplicationStop") {
 		t.Errorf("got %+v, %v", s, err)
 	}
 	for want, r := range map[string]Request{
-		`"retain" is not one of DISALLOW, OVERWRITE, RETAIN`: {Location: dir, Behavior: "retain"},
-		"can't name a directory":                             {Location: dir, GroupID: "../x"},
-		"a path inside the bundle":                           {Location: dir, AppSpec: "/etc/passwd"},
-		"empty name":                                         {Location: dir, Events: []string{""}},
-		"is not encrypted":                                   {Location: "http://x"},
+		`"KEEP" is not one of DISALLOW, OVERWRITE, RETAIN`: {Location: dir, Behavior: "KEEP"},
+		"can't name a directory":                           {Location: dir, GroupID: "../x"},
+		"a path inside the bundle":                         {Location: dir, AppSpec: "/etc/passwd"},
+		"empty name":                                       {Location: dir, Events: []string{""}},
+		"is not encrypted":                                 {Location: "http://x"},
+		// Its first events would stop what the last deployment started.
+		"has no AppSpec file appspec.yml or appspec.yaml": {Location: t.TempDir()},
+		"has no AppSpec file y.yml":                       {Location: dir, AppSpec: "y.yml"},
 	} {
 		if _, err := r.Plan("ABCDEF123"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/fleet"
@@ -446,14 +445,4 @@ func hookErrors(t *testing.T, w World) {
 	nobody := fleet.Waiting{Group: w.Group, Hook: fleet.Hook{Name: launching}, Instance: fleet.Instance{Name: "nope"}}
 	must(t, w.Driver.Heartbeat(t.Context(), w.Account, nobody))
 	must(t, w.Driver.Complete(t.Context(), w.Account, nobody, true))
-}
-
-// Pause is a Step for fleets that move by themselves.
-func Pause(d time.Duration) func(*testing.T) {
-	return func(t *testing.T) {
-		select {
-		case <-time.After(d):
-		case <-t.Context().Done():
-		}
-	}
 }

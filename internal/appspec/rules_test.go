@@ -142,7 +142,7 @@ func differences() []difference {
 		{"Relative destination", "below the agent's working directory", "refused"},
 		{"`except`, `type` or `acls` as a single value", "fails without a clear message", "a list of one"},
 		{"Overwriting a file", "its content is replaced in place; a link is followed", "a new file takes its place at once; a link is replaced"},
-		{"Users of `runas`, `owner`, `group`", "by `su`, and from all name services", "without `su`, and from all name services by `getent`"},
+		{"Users of `runas`, `owner`, `group`", "by `su`, which fails for a user without a login shell, and from all name services", "without `su`, and from all name services by `getent`"},
 		{"`sudo: true`, when the agent is root", "by `sudo`, which takes the environment away, `LIFECYCLE_EVENT` and the others included", "without `sudo`, and with the environment"},
 		{"Working directory of scripts", "the agent's", "`/`"},
 		{"A long line in a failed script's log", "empties the log", "its end is kept"},

@@ -135,12 +135,12 @@ func (c *carrying) next() time.Time {
 // router has seen a change. With a nil `spawn` the work is done here, one effect after the other.
 func (r *Runner) CarryOnce(ctx context.Context, changed bool, spawn func(func())) time.Time {
 	if !r.tenable() {
-		return r.now().Add(retryFirst)
+		return r.Now().Add(retryFirst)
 	}
 	if spawn == nil {
 		spawn = func(f func()) { f() }
 	}
-	for _, e := range r.carrying.take(r.now(), changed) {
+	for _, e := range r.carrying.take(r.Now(), changed) {
 		spawn(func() { r.carry(ctx, e) })
 	}
 	return r.carrying.next()
@@ -149,7 +149,7 @@ func (r *Runner) CarryOnce(ctx context.Context, changed bool, spawn func(func())
 // carry works on one effect and records what became of it.
 func (r *Runner) carry(ctx context.Context, e *carried) {
 	what, err := r.attempt(ctx, e)
-	now := r.now()
+	now := r.Now()
 	c := &r.carrying
 	c.mu.Lock()
 	e.busy = false

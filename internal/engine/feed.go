@@ -66,7 +66,7 @@ func (r *Runner) follows(ctx context.Context) (bool, error) {
 // readFeed reads the feed to its end, or at least as far as a position. Nothing that it hands out is older than what has been handed out
 // already: an entry only says what to look at.
 func (r *Runner) readFeed(ctx context.Context, least int64) error {
-	began := r.now()
+	began := r.Now()
 	for {
 		except := r.Replica
 		if !r.feed.doubt.IsZero() {
@@ -150,7 +150,7 @@ func (r *Runner) afterBatch(ctx context.Context, s store.Shared) bool {
 
 // inDoubt makes the next RunOnce read the store, for entries of this replica too.
 func (r *Runner) inDoubt() {
-	r.feed.doubt = r.now()
+	r.feed.doubt = r.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.feed.look, r.lookDue = true, true
@@ -158,7 +158,7 @@ func (r *Runner) inDoubt() {
 
 // Trim removes entries of the feed that nobody needs any more, from time to time.
 func (r *Runner) Trim(ctx context.Context) error {
-	now := r.now()
+	now := r.Now()
 	if r.Replicas == nil || now.Sub(r.feed.trimmed) < trimInterval || !r.shards().Has(0) {
 		return nil
 	}

@@ -46,7 +46,7 @@ func (r *Runner) provision(ctx context.Context, lease *store.Lease, d deploy.Dep
 	}
 	copied := copies[0]
 	if copied.InService() < copied.Desired {
-		if r.now().Sub(spec.CreatedAt) > provisionLimit && r.now().Sub(d.State.AdmittedAt) > provisionLimit {
+		if r.Now().Sub(spec.CreatedAt) > provisionLimit && r.Now().Sub(d.State.AdmittedAt) > provisionLimit {
 			return broken("Of the %d instances of the Auto Scaling group %s only %d were in service within %s; look at the group's activities.", copied.Desired, copied.Name, copied.InService(), provisionLimit)
 		}
 		// The state machine takes note of it when it is news.

@@ -136,7 +136,7 @@ func (r *Runner) endSharing(ctx context.Context, d deploy.Deployment) (bool, err
 			continue
 		}
 		ended = false
-		none := traffic.Split{TargetGroups: []string{o.TargetGroup}, Generation: max(o.Generation+1, d.FirstGeneration(), deploy.GenerationAt(r.now()))}
+		none := traffic.Split{TargetGroups: []string{o.TargetGroup}, Generation: max(o.Generation+1, d.FirstGeneration(), deploy.GenerationAt(r.Now()))}
 		if err := r.Splitter.Split(ctx, none); err != nil {
 			return false, fmt.Errorf("end the sharing of requests that deployment %s left in target group %s: %w", o.Environment, o.TargetGroup, err)
 		}
@@ -274,7 +274,7 @@ func (r *Runner) takeOutOfTraffic(ctx context.Context, d deploy.Deployment, e de
 	}
 	for _, id := range serving {
 		// A generation below every order of the deployment itself and above those of earlier ones, of other groups too.
-		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: max(d.FirstGeneration(), deploy.GenerationAt(r.now()))}
+		want := traffic.Want{TargetGroups: groups, Instance: id, Generation: max(d.FirstGeneration(), deploy.GenerationAt(r.Now()))}
 		if err := r.Router.MakeSo(ctx, want); err != nil {
 			return false, nil, fmt.Errorf("take instance %s out of traffic before it is installed: %w", id, err)
 		}

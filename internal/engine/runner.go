@@ -226,7 +226,7 @@ func (r *Runner) RunOnce(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	now := r.now()
+	now := r.Now()
 	if err := r.collectDue(ctx, now); err != nil {
 		return false, err
 	}
@@ -446,8 +446,8 @@ func (r *Runner) dropAll(id string) {
 	r.carrying.dropAll(id)
 }
 
-// now is the time that deployments go by: the server's own, or the one that all replicas share.
-func (r *Runner) now() time.Time {
+// Now is the time that deployments go by: the server's own, or the one that all replicas share.
+func (r *Runner) Now() time.Time {
 	t := &r.tenure
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -73,7 +73,7 @@ func (s *Service) runLoop(ctx context.Context) {
 	looked, read := time.Time{}, time.Time{}
 	failures := 0
 	for ctx.Err() == nil {
-		if now := s.now(); now.Sub(looked) >= safetyInterval {
+		if now := s.Now(); now.Sub(looked) >= safetyInterval {
 			s.lookAgain()
 			looked = now
 		} else if s.Replicas != nil && now.Sub(read) >= feedInterval {
@@ -100,7 +100,7 @@ func (s *Service) runLoop(ctx context.Context) {
 			sleep = feedInterval
 		}
 		if next := s.NextDue(); !next.IsZero() {
-			sleep = max(0, min(sleep, next.Sub(s.now())))
+			sleep = max(0, min(sleep, next.Sub(s.Now())))
 		}
 		pause.Reset(sleep)
 		select {
@@ -156,7 +156,7 @@ func (s *Service) carryLoop(ctx context.Context) {
 		changed = false
 		sleep := safetyInterval
 		if !next.IsZero() {
-			sleep = max(time.Millisecond, min(sleep, next.Sub(s.now())))
+			sleep = max(time.Millisecond, min(sleep, next.Sub(s.Now())))
 		}
 		pause.Reset(sleep)
 		select {

@@ -129,6 +129,7 @@ func (s *Server) assemble(ctx context.Context, o Options, metrics *telemetry.Met
 	if s.engine, err = engine.Start(ctx, configuration); err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	s.time.engine.Store(s.engine)
 	s.stops = append(s.stops, s.engine.Stop)
 	if database.listen != nil {
 		s.stops = append(s.stops, database.listen(s.engine.News))

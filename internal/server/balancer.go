@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"crossfade/internal/config"
+	"crossfade/internal/engine"
 	"crossfade/internal/lb"
 	"crossfade/internal/operator"
 	"crossfade/internal/telemetry"
@@ -24,11 +26,25 @@ type router interface {
 // proxyLook is how often a server looks for what proxies told another one on the store.
 const proxyLook = 100 * time.Millisecond
 
+// sharedTime is the time that all servers on the store go by, from the moment at which the engine knows it; the server's own until then.
+type sharedTime struct {
+	own    func() time.Time
+	engine atomic.Pointer[engine.Service]
+}
+
+// Now is the time.
+func (t *sharedTime) Now() time.Time {
+	if e := t.engine.Load(); e != nil {
+		return e.Now()
+	}
+	return t.own()
+}
+
 // openTraffic makes the load balancer in the server, or the one in processes of its own, as the configuration says. proxies is nil for the former.
 func (s *Server) openTraffic(ctx context.Context, o Options, d *database, metrics *telemetry.Metrics) (_ router, proxies operator.Proxies, err error) {
 	log, c := o.Log.With("part", "traffic"), balancerConfig(o.Config.LoadBalancer)
 	if o.Config.LoadBalancer.Mode == config.BalancerProxies {
-		rules := builtin.Rules{Forget: o.Config.LoadBalancer.ForgetProxyAfter, Lease: o.ProxyLease, Now: o.Now, Names: func() feed.Names {
+		rules := builtin.Rules{Forget: o.Config.LoadBalancer.ForgetProxyAfter, Lease: o.ProxyLease, Now: s.time.Now, Names: func() feed.Names {
 			return feed.Names{Installation: rand.Text(), Epoch: rand.Text()}
 		}}
 		if d.sharing != nil {

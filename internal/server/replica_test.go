@@ -102,6 +102,23 @@ func TestServersShareAStore(t *testing.T) {
 	})
 }
 
+// TestServersGoByTheDatabasesClock holds that proxies, which any server may hear, are judged by one clock whatever the servers' own say.
+func TestServersGoByTheDatabasesClock(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	o.Config.Store = counterpart.Postgres(t)
+	for _, wrong := range []time.Duration{-time.Hour, 0, time.Hour} {
+		o.Now = func() time.Time { return time.Now().Add(wrong) }
+		s := start(t, o)
+		if off := s.time.Now().Sub(time.Now()); off.Abs() > time.Minute {
+			t.Errorf("a server whose clock is off by %s says what is off by %s", wrong, off)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func serveTogether(t *testing.T, use func(*Options)) {
 	t.Helper()
 	bundles := t.TempDir()

@@ -58,6 +58,7 @@ type Server struct {
 	balancer *lb.Balancer // nil: it runs in proxies
 	engine   *engine.Service
 	duties   *duties
+	time     sharedTime
 	replica  string // its name among the servers on the store; empty: it is alone
 	audit    *audit.Log
 	stops    []func() // of what runs in the background, in the order in which it was started
@@ -91,6 +92,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		o.open = openDatabase
 	}
 	s := &Server{log: o.Log, config: o.Config, served: make(chan struct{}), failed: make(chan error, 1)}
+	s.time.own = o.Now
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))

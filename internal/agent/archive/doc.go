@@ -25,7 +25,7 @@ const (
 
 // Limits bound what a bundle may unpack to. A zero field means its default.
 type Limits struct {
-	Bytes   int64 // of all files together; default 8 GiB
+	Bytes   int64 // of all files together, hard links counted as files; default 8 GiB
 	Entries int   // default one million
 	// Ratio is how many times larger than the bundle its files may be once they are past RatioFrom bytes; default 200. Text compresses
 	// twenty-fold at the best of times, a bomb a thousand-fold.

@@ -235,6 +235,7 @@ func TestHostileBundlesAreRefused(t *testing.T) {
 		{"climbing hard link", "tar", []entry{{name: "h", link: "../x", kind: tar.TypeLink}}, Limits{}, "leads out"},
 		{"absolute hard link", "tar", []entry{{name: "h", link: "/etc/passwd", kind: tar.TypeLink}}, Limits{}, "leads out"},
 		{"hard link to a link", "tar", []entry{link("l", "x"), {name: "h", link: "l", kind: tar.TypeLink}}, Limits{}, "no file before it"},
+		{"too many hard links", "tar", []entry{{name: "a", body: "12345"}, {name: "g", link: "a", kind: tar.TypeLink}, {name: "h", link: "a", kind: tar.TypeLink}}, Limits{Bytes: 14}, "over the limit"},
 		{"hard link to nothing", "tar", []entry{{name: "h", link: "nothing", kind: tar.TypeLink}}, Limits{}, "no file before it"},
 		{"device", "tar", []entry{{name: "dev", kind: tar.TypeBlock}}, Limits{}, "is a device"},
 		{"pipe", "tar", []entry{{name: "pipe", kind: tar.TypeFifo}}, Limits{}, "named pipe"},

@@ -173,12 +173,8 @@ func (w *writer) fill(ctx context.Context, entry string, f *os.File, content io.
 			return fmt.Errorf("unpack entry %q: %w", entry, err)
 		}
 		n, readErr := content.Read(w.buffer)
-		w.bytes += int64(n)
-		switch {
-		case w.bytes > w.limits.Bytes:
-			return refuse(entry, "takes the bundle over the limit of %d bytes", w.limits.Bytes)
-		case w.bytes > w.limits.RatioFrom:
-			return refuse(entry, "makes the bundle unpack to more than %d bytes, over %d times its size", w.limits.RatioFrom, w.limits.Ratio)
+		if err := w.grow(entry, int64(n)); err != nil {
+			return err
 		}
 		if n > 0 {
 			if _, err := f.Write(w.buffer[:n]); err != nil {
@@ -192,6 +188,18 @@ func (w *writer) fill(ctx context.Context, entry string, f *os.File, content io.
 			return fmt.Errorf("%w: entry %.200q is damaged: %w", ErrRefused, entry, readErr)
 		}
 	}
+}
+
+// grow counts what an entry adds to the size of the files.
+func (w *writer) grow(entry string, bytes int64) error {
+	w.bytes += bytes
+	switch {
+	case w.bytes > w.limits.Bytes:
+		return refuse(entry, "takes the bundle over the limit of %d bytes", w.limits.Bytes)
+	case w.bytes > w.limits.RatioFrom:
+		return refuse(entry, "makes the bundle unpack to more than %d bytes, over %d times its size", w.limits.RatioFrom, w.limits.Ratio)
+	}
+	return nil
 }
 
 func (w *writer) dress(name string, mode fs.FileMode, changed time.Time) error {
@@ -244,11 +252,15 @@ func (w *writer) hardLink(entry, target string) error {
 	if err := w.makeParents(entry, name); err != nil {
 		return err
 	}
-	if !w.throughPlain(old) {
+	size, ok := w.throughPlain(old)
+	if !ok {
 		return refuse(entry, "is a hard link to %.200q, which is no file before it in the bundle", target)
 	}
 	if old == name {
 		return nil
+	}
+	if err := w.grow(entry, size); err != nil { // each link is installed as a file of its own
+		return err
 	}
 	if err := w.vacate(entry, name, true); err != nil {
 		return err
@@ -259,13 +271,16 @@ func (w *writer) hardLink(entry, target string) error {
 	return nil
 }
 
-// throughPlain tells whether name is a plain file below plain directories of this bundle.
-func (w *writer) throughPlain(name string) bool {
+// throughPlain is the size of a plain file below plain directories of this bundle; false when name is none.
+func (w *writer) throughPlain(name string) (size int64, ok bool) {
 	if !w.plain[path.Dir(name)] {
-		return false
+		return 0, false
 	}
 	info, err := w.root.Lstat(name)
-	return err == nil && info.Mode().IsRegular()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), true
 }
 
 // finish checks the links now that all that they may go through is there, and dresses the directories.

@@ -105,13 +105,16 @@ func TestKilledAgent(t *testing.T) {
 		"scripts/slow.sh": "#!/bin/sh\necho begun >> \"$APP_HOME/begun\"\nsleep 60\n",
 	}))
 	id := s.blueGreen(slow, nil)
-	s.until("the script runs on green-1", func() error {
-		if s.read("green-1/begun") == "" {
-			return fmt.Errorf("nothing yet")
-		}
-		return nil
-	})
-	for _, name := range []string{"green-1", "green-2"} {
+	hosts := []string{"green-1", "green-2"}
+	for _, name := range hosts { // a host that was killed before its script would be given the event again
+		s.until("the script runs on "+name, func() error {
+			if s.read(name+"/begun") == "" {
+				return fmt.Errorf("nothing yet")
+			}
+			return nil
+		})
+	}
+	for _, name := range hosts {
 		agents[name].kill()
 		s.startAgent(name, "127.0.0.1:1")
 	}
@@ -123,7 +126,7 @@ func TestKilledAgent(t *testing.T) {
 		if i.Status != types.DeploymentStatusFailed {
 			return fmt.Errorf("it is %s", i.Status)
 		}
-		if m := aws.ToString(i.ErrorInformation.Message); !strings.Contains(m, "green-1 at BeforeInstall") || !strings.Contains(m, "restart") {
+		if m := aws.ToString(i.ErrorInformation.Message); !strings.Contains(m, " at BeforeInstall") || !strings.Contains(m, "restart") {
 			t.Errorf("it says %s", m)
 		}
 		return nil

@@ -10,8 +10,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
+
+	"crossfade/internal/safefile"
 )
 
 // KeySize is the length of a key file, in bytes.
@@ -40,26 +41,10 @@ func OpenKeyFile(path string) ([]byte, error) {
 	return key, nil
 }
 
-func makeKeyFile(path string) (key []byte, err error) {
-	key = make([]byte, KeySize)
+func makeKeyFile(path string) ([]byte, error) {
+	key := make([]byte, KeySize)
 	rand.Read(key) // never fails
-	// A rename makes the file appear whole or not at all.
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
-	if err != nil {
-		return nil, fmt.Errorf("make key file: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if _, err = f.Write(key); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("write key file: %w", err)
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err := safefile.Write(path, 0o600, key); err != nil {
 		return nil, fmt.Errorf("make key file: %w", err)
 	}
 	return key, nil

@@ -26,6 +26,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"crossfade/internal/safefile"
 )
 
 // The files of the CA in the data directory.
@@ -123,7 +125,7 @@ func create(directory string, now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the authority's key: %w", err)
 	}
-	if err := write(filepath.Join(directory, KeyFile), 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := safefile.Write(filepath.Join(directory, KeyFile), 0o600, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, fmt.Errorf("keep the authority's key: %w", err)
 	}
 	// The subject tells the authorities of several servers apart.
@@ -144,7 +146,7 @@ func (a *Authority) renew(directory string, now time.Time) (*Authority, error) {
 		return nil, fmt.Errorf("make the authority's certificate: %w", err)
 	}
 	renewed := &Authority{cert, a.key}
-	if err := write(filepath.Join(directory, CertificateFile), 0o644, renewed.PEM()); err != nil {
+	if err := safefile.Write(filepath.Join(directory, CertificateFile), 0o644, renewed.PEM()); err != nil {
 		return nil, fmt.Errorf("keep the authority's certificate: %w", err)
 	}
 	return renewed, nil
@@ -181,26 +183,4 @@ func (a *Authority) Fingerprint() string { return Fingerprint(a.cert) }
 func Fingerprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
 	return hex.EncodeToString(sum[:])
-}
-
-// write makes a file appear whole and durable or not at all.
-func write(path string, mode fs.FileMode, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"crossfade/internal/safefile"
 )
 
 // RestoreOptions say what to restore. All members are required.
@@ -155,7 +157,7 @@ func Restore(ctx context.Context, o RestoreOptions) (_ Manifest, err error) {
 	if err := os.Remove(database); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, fmt.Errorf("remove the copy of the database: %w", err)
 	}
-	return m, syncDirectory(o.Data)
+	return m, safefile.SyncDirectory(o.Data)
 }
 
 // vacant refuses a directory in which there is something.
@@ -217,7 +219,7 @@ func unpack(ctx context.Context, o RestoreOptions, m Manifest, database string) 
 		err = errors.Join(err, root.MkdirAll(filepath.FromSlash(dir), 0o700))
 	}
 	for dir := range directories {
-		err = errors.Join(err, syncDirectory(filepath.Join(o.Data, dir)))
+		err = errors.Join(err, safefile.SyncDirectory(filepath.Join(o.Data, dir)))
 	}
 	return err
 }
@@ -236,17 +238,4 @@ func writeFile(root *os.Root, name string, f File, from io.Reader) (err error) {
 		return fmt.Errorf("%s changed in the backup meanwhile", f.Name)
 	}
 	return to.Sync()
-}
-
-// syncDirectory makes the names in a directory survive a power cut, where that can be asked for.
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, errors.ErrUnsupported) { // Windows does it by itself
-		err = nil
-	}
-	return errors.Join(err, d.Close())
 }

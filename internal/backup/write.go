@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"crossfade/internal/safefile"
 )
 
 // Database is one kind of database.
@@ -81,7 +83,7 @@ func Write(ctx context.Context, o Options) (_ Manifest, err error) {
 			return Manifest{}, fmt.Errorf("name the backup: %w", err)
 		}
 	}
-	return m, syncDirectory(filepath.Dir(o.File))
+	return m, safefile.SyncDirectory(filepath.Dir(o.File))
 }
 
 // writer is a backup under way.
@@ -150,7 +152,7 @@ func (w *writer) directory(ctx context.Context, dir, at string) error {
 		if at != "" {
 			name = at + "/" + name
 		}
-		if slices.Contains(w.without, name) || at == "" && strings.HasPrefix(name, ".crossfade-backup-") {
+		if slices.Contains(w.without, name) || strings.HasPrefix(e.Name(), safefile.Prefix) || at == "" && strings.HasPrefix(name, ".crossfade-backup-") {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())

@@ -10,10 +10,10 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
+	"crossfade/internal/safefile"
 	"crossfade/internal/traffic/feed"
 )
 
@@ -161,18 +161,7 @@ func (s state) save(directory string) (err error) {
 	if err = os.Rename(path+".new", path); err != nil {
 		return err
 	}
-	return syncDirectory(directory)
-}
-
-func syncDirectory(directory string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(directory)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return safefile.SyncDirectory(directory)
 }
 
 // lockDirectory makes the directory this process's own until the file is closed, or the process has ended.

@@ -14,6 +14,7 @@ import (
 
 	"crossfade/internal/auth"
 	"crossfade/internal/authority"
+	"crossfade/internal/safefile"
 	"crossfade/internal/store"
 )
 
@@ -160,11 +161,7 @@ func (x shared) write(s store.Secret, modes map[string]fs.FileMode) error {
 		if is, err := os.ReadFile(path); err == nil && bytes.Equal(is, files[file]) {
 			continue
 		}
-		err := writeSecret(path, files[file])
-		if err == nil {
-			err = os.Chmod(path, modes[file])
-		}
-		if err != nil {
+		if err := safefile.Write(path, modes[file], files[file]); err != nil {
 			return fmt.Errorf("write %s, which all servers share: %w", file, err)
 		}
 	}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"crossfade/internal/authority"
 	"crossfade/internal/envelope"
+	"crossfade/internal/safefile"
 )
 
 // signerRenewal is how long before its end the signer is replaced, at the next start.
@@ -40,7 +40,7 @@ func openSigner(path string, now time.Time, ca *authority.Authority) (*envelope.
 	if err != nil {
 		return nil, err
 	}
-	if err := writeSecret(path, append(signer.CertificatePEM(), key...)); err != nil {
+	if err := safefile.Write(path, 0o600, append(signer.CertificatePEM(), key...)); err != nil {
 		return nil, fmt.Errorf("keep the signer of deployment specifications: %w", err)
 	}
 	return signer, nil
@@ -52,23 +52,4 @@ func signerRoots(signer *envelope.Signer, ca *authority.Authority) []byte {
 		return ca.PEM()
 	}
 	return signer.CertificatePEM()
-}
-
-// writeSecret writes a file that only the server's user can read: all of it or nothing, durably.
-func writeSecret(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -1,6 +1,6 @@
 // Package store is the contract between Crossfade and its database: what is kept, what is atomic, and what a reader may rely on.
 //
-// The engines are sqlite (embedded) and, later, postgres; storetest is the suite that each must pass. The package owns the contract and the
+// The engines are sqlite (embedded) and postgres (shared by several servers); storetest is the suite that each must pass. The package owns the contract and the
 // errors, no SQL. Two rules hold everywhere:
 //
 //   - What a method has acknowledged survives kill -9: it is on disk before the method returns.

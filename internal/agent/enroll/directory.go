@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"crossfade/internal/join"
+	"crossfade/internal/safefile"
 	"crossfade/internal/sigv4"
 )
 
@@ -67,7 +68,7 @@ func (d Directory) Prepare() error {
 		return fmt.Errorf("others can write to %s, and could change whom this host trusts: chmod go-w %s", d, d)
 	}
 	probe := d.path(".try")
-	if err := errors.Join(replace(probe, nil), os.Remove(probe)); err != nil {
+	if err := errors.Join(safefile.Write(probe, 0o600, nil), os.Remove(probe)); err != nil {
 		return fmt.Errorf("write to the directory of the host's identity: %w", err)
 	}
 	return nil
@@ -159,13 +160,13 @@ func (d Directory) write(e enrolled) error {
 	}
 	if len(e.authorities) > 0 {
 		s.CA = authorityFile
-		if err := replace(d.path(authorityFile), e.authorities); err != nil {
+		if err := safefile.Write(d.path(authorityFile), 0o600, e.authorities); err != nil {
 			return err
 		}
 	}
 	if len(e.signers) > 0 {
 		s.SignerCA = signersFile
-		if err := replace(d.path(signersFile), e.signers); err != nil {
+		if err := safefile.Write(d.path(signersFile), 0o600, e.signers); err != nil {
 			return err
 		}
 	}
@@ -174,14 +175,14 @@ func (d Directory) write(e enrolled) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(d.path(hostFile), append([]byte("---\n"), identity...)); err != nil {
+	if err := safefile.Write(d.path(hostFile), 0o600, append([]byte("---\n"), identity...)); err != nil {
 		return err
 	}
 	settings, err := yaml.Marshal(s)
 	if err != nil {
 		return err
 	}
-	return replace(d.path(settingsFile), settings)
+	return safefile.Write(d.path(settingsFile), 0o600, settings)
 }
 
 // The keys of a session that AWS's tools don't know and leave alone.
@@ -204,7 +205,7 @@ func (d Directory) WriteSession(s Session) error {
 		}
 		fmt.Fprintf(&b, "%s = %s\n", line[0], line[1])
 	}
-	if err := replace(d.path(credentialsFile), []byte(b.String())); err != nil {
+	if err := safefile.Write(d.path(credentialsFile), 0o600, []byte(b.String())); err != nil {
 		return fmt.Errorf("write credentials: %w", err)
 	}
 	return nil
@@ -266,23 +267,4 @@ func sessionOf(s *join.Session, at time.Time) (Session, error) {
 		Credential: sigv4.Credential{AccessKeyID: *s.AccessKeyID, SecretAccessKey: *s.SecretAccessKey, SessionToken: *s.SessionToken},
 		IssuedAt:   at, ExpiresAt: s.ExpiresAt.Time, RenewUntil: s.RenewUntil.Time,
 	}, nil
-}
-
-// replace writes a file that only its owner can read: all of it or nothing, durably.
-func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDirectory(filepath.Dir(path))
 }

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"crossfade/internal/safefile"
 )
 
 const (
@@ -250,36 +252,8 @@ func LastInstalled(path string) ([]Installed, error) {
 
 // SetMark makes the mark name the deployment.
 func (d *Dir) SetMark(groupID string, mark Mark, p Deployment) error {
-	if err := writeWhole(filepath.Join(d.Instructions(), groupID+string(mark)), []byte(p.path), true); err != nil {
+	if err := safefile.Write(filepath.Join(d.Instructions(), groupID+string(mark)), 0o644, []byte(p.path)); err != nil {
 		return fmt.Errorf("write mark: %w", err)
-	}
-	return nil
-}
-
-// writeWhole writes a file so that a crash leaves the old or the new one; if durable, so that even a power failure does.
-func writeWhole(path string, content []byte, durable bool) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err == nil && durable {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if durable {
-		return syncDirectory(filepath.Dir(path))
 	}
 	return nil
 }

@@ -18,6 +18,3 @@ func shareLock(f *os.File) error {
 func unlockFile(f *os.File) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, &windows.Overlapped{})
 }
-
-// syncDirectory has no counterpart on Windows.
-func syncDirectory(string) error { return nil }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"crossfade/internal/safefile"
 )
 
 // Stale is the age at which nobody waits for the outcome of a command any more, as the official agent has it.
@@ -21,7 +23,7 @@ const Stale = 24 * time.Hour
 // deployment's scripts wrote before is older than that afterwards, and what they write from then on is not, so that Unfinished.Since tells them apart.
 func (d *Dir) Begin(p Deployment, command string, durable bool) error {
 	running := d.running(filepath.Base(p.path))
-	err := writeWhole(running, []byte(command), durable)
+	err := write(running, []byte(command), durable)
 	if err == nil {
 		err = makeOlder(p.ScriptsLog(), running)
 	}
@@ -29,6 +31,14 @@ func (d *Dir) Begin(p Deployment, command string, durable bool) error {
 		return fmt.Errorf("write down the running command: %w", err)
 	}
 	return nil
+}
+
+// write writes a file that a crash leaves old or new; if durable, so that even a power failure does.
+func write(path string, content []byte, durable bool) error {
+	if durable {
+		return safefile.Write(path, 0o644, content)
+	}
+	return safefile.WriteUnsynced(path, 0o644, content)
 }
 
 // makeOlder sets a file's time back where it is not older than another one's: the kernel's clock for files stands still for milliseconds.
@@ -99,7 +109,7 @@ func (d *Dir) SaveReport(r Report, durable bool) error {
 	if err != nil {
 		return fmt.Errorf("encode report: %w", err)
 	}
-	if err := writeWhole(d.report(r.Command), content, durable); err != nil {
+	if err := write(d.report(r.Command), content, durable); err != nil {
 		return fmt.Errorf("save report: %w", err)
 	}
 	return nil
@@ -143,7 +153,7 @@ func (d *Dir) eachFile(dir string, do func(name string, content []byte, at time.
 	}
 	for _, e := range entries {
 		path := filepath.Join(d.path, dir, e.Name())
-		if strings.HasPrefix(e.Name(), ".new-") { // half-written at a crash
+		if strings.HasPrefix(e.Name(), safefile.Prefix) { // half-written at a crash
 			if err := os.Remove(path); err != nil {
 				return err
 			}

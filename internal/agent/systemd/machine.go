@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"crossfade/internal/safefile"
 )
 
 // The reasons why units can't be put in place.
@@ -57,7 +59,7 @@ func (m Machine) Install(ctx context.Context, units []Unit, now bool) error {
 		return err
 	}
 	for _, u := range units {
-		if err := m.write(u); err != nil {
+		if err := safefile.Write(filepath.Join(m.Units, u.Name), 0o644, u.Text); err != nil {
 			return fmt.Errorf("write %s: %w", filepath.Join(m.Units, u.Name), err)
 		}
 	}
@@ -70,28 +72,6 @@ func (m Machine) Install(ctx context.Context, units []Unit, now bool) error {
 	}
 	if now {
 		return m.Run(ctx, "restart", main)
-	}
-	return nil
-}
-
-// write replaces a unit at once, so that a crash leaves no half of one.
-func (m Machine) write(u Unit) error {
-	f, err := os.CreateTemp(m.Units, ".crossfade-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(u.Text)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(m.Units, u.Name))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"crossfade/internal/deploy"
+	"crossfade/internal/safefile"
 	"crossfade/internal/store"
 )
 
@@ -71,30 +72,7 @@ func (d *Driver) identify(ctx context.Context, g *group, m *member, file string)
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return err
 	}
-	return writeWhole(file, config)
-}
-
-// writeWhole makes a file that is there whole or not at all, for the owner's eyes only.
-func writeWhole(path string, content []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}()
-	if _, err := f.Write(content); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return f.Close()
+	return safefile.Write(file, 0o600, config)
 }
 
 // probe finds out whether the instance is ready, and where it serves when there is a command that tells.

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"time"
 	"unicode/utf8"
+
+	"crossfade/internal/safefile"
 )
 
 // Object is what is known of an object or a part, beside its content.
@@ -237,11 +239,7 @@ func remove(path string) error {
 
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return diskError("sync a directory", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+	if err := safefile.SyncDirectory(dir); err != nil {
 		return diskError("sync the directory "+filepath.Base(dir), err)
 	}
 	return nil

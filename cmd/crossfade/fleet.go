@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"text/tabwriter"
 
@@ -34,17 +33,13 @@ blue/green deployments made of them. What hinders an instance from coming into s
 ` + reachHelp,
 		Example: "  crossfade fleet list\n  crossfade fleet list --output json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			fleets, err := client.ListFleets(ctx)
-			if err != nil {
-				return err
-			}
-			return print(c.OutOrStdout(), output, fleets, func(w io.Writer) error { return printFleets(w, fleets.Fleets) })
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				fleets, err := client.ListFleets(ctx)
+				if err != nil {
+					return err
+				}
+				return print(c.OutOrStdout(), output, fleets, func(w io.Writer) error { return printFleets(w, fleets.Fleets) })
+			})
 		},
 	}
 	at.addFlags(c)
@@ -95,17 +90,13 @@ blue/green deployment ended comes back.
 			if err != nil {
 				return &usageError{fmt.Errorf("the size %q is not a whole number", args[1])}
 			}
-			client, err := at.client(os.Environ())
-			if err != nil {
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				if err := client.SetFleetSize(ctx, operator.SetFleetSizeInput{Name: &args[0], Size: &size}); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.OutOrStdout(), "%s is to have %d instances\n", args[0], size)
 				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			if err := client.SetFleetSize(ctx, operator.SetFleetSizeInput{Name: &args[0], Size: &size}); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is to have %d instances\n", args[0], size)
-			return err
+			})
 		},
 	}
 	at.addFlags(c)

@@ -47,17 +47,13 @@ The token is read from a file and not from the command line, where other users o
 			if err != nil {
 				return &usageError{err}
 			}
-			client, err := at.client(os.Environ())
-			if err != nil {
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				if err := client.AddGitHubToken(ctx, operator.AddGitHubTokenInput{Name: &args[0], Token: &token}); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.OutOrStdout(), "GitHub token %s is kept\n", args[0])
 				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			if err := client.AddGitHubToken(ctx, operator.AddGitHubTokenInput{Name: &args[0], Token: &token}); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "GitHub token %s is kept\n", args[0])
-			return err
+			})
 		},
 	}
 	at.addFlags(c)

@@ -62,6 +62,17 @@ func (r *reach) client(environ []string) (*operator.Client, error) {
 	}, nil
 }
 
+// call makes one call of the operator, or a few that belong together, within the patience.
+func (r *reach) call(ctx context.Context, patience time.Duration, do func(context.Context, *operator.Client) error) error {
+	client, err := r.client(os.Environ())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return do(ctx, client)
+}
+
 // hostFile is what an agent reads to know who it is, in the official agent's form.
 type hostFile struct {
 	Region          string `yaml:"region"`
@@ -93,24 +104,20 @@ An agent on an EC2 instance that is to be known by its instance, as those of Aut
 			if in.Tags, err = parseTags(tags); err != nil {
 				return err
 			}
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			host, err := addHost(ctx, client, in, out)
-			if err != nil {
-				return err
-			}
-			about := struct {
-				Name string `json:"name"`
-				ARN  string `json:"iamUserArn"`
-				File string `json:"file"`
-			}{args[0], *host.IAMUserARN, out}
-			return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "host %s is registered as %s; start its agent with\n  crossfade agent --endpoint %s --config %s --root DIR\n", about.Name, about.ARN, client.Endpoint, about.File)
-				return err
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				host, err := addHost(ctx, client, in, out)
+				if err != nil {
+					return err
+				}
+				about := struct {
+					Name string `json:"name"`
+					ARN  string `json:"iamUserArn"`
+					File string `json:"file"`
+				}{args[0], *host.IAMUserARN, out}
+				return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "host %s is registered as %s; start its agent with\n  crossfade agent --endpoint %s --config %s --root DIR\n", about.Name, about.ARN, client.Endpoint, about.File)
+					return err
+				})
 			})
 		},
 	}
@@ -158,17 +165,13 @@ func newHostRemoveCommand() *cobra.Command {
 ` + reachHelp,
 		Example: "  crossfade host remove web-1",
 		RunE: func(c *cobra.Command, args []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				if err := client.RemoveHost(ctx, operator.RemoveHostInput{Name: &args[0]}); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.OutOrStdout(), "host %s is removed\n", args[0])
 				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			if err := client.RemoveHost(ctx, operator.RemoveHostInput{Name: &args[0]}); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "host %s is removed\n", args[0])
-			return err
+			})
 		},
 	}
 	at.addFlags(c)

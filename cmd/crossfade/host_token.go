@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -59,30 +58,26 @@ over as you would a password.
 			if in.Tags, err = parseTags(tags); err != nil {
 				return err
 			}
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			made, err := client.CreateJoinToken(ctx, in)
-			if err != nil {
-				return err
-			}
-			if output != "json" {
-				// The token alone is what a script wants; what it is goes to the other stream.
-				if _, err := fmt.Fprintf(c.ErrOrStderr(), "join token %s, until %s; on the host: crossfade agent enroll --token -\n", *made.ID, made.ExpiresAt.UTC().Format(time.RFC3339)); err != nil {
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				made, err := client.CreateJoinToken(ctx, in)
+				if err != nil {
 					return err
 				}
-			}
-			about := struct {
-				ID        string    `json:"id"`
-				Token     string    `json:"token"`
-				ExpiresAt time.Time `json:"expiresAt"`
-			}{*made.ID, *made.Token, made.ExpiresAt.UTC()}
-			return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
-				_, err := fmt.Fprintln(w, about.Token)
-				return err
+				if output != "json" {
+					// The token alone is what a script wants; what it is goes to the other stream.
+					if _, err := fmt.Fprintf(c.ErrOrStderr(), "join token %s, until %s; on the host: crossfade agent enroll --token -\n", *made.ID, made.ExpiresAt.UTC().Format(time.RFC3339)); err != nil {
+						return err
+					}
+				}
+				about := struct {
+					ID        string    `json:"id"`
+					Token     string    `json:"token"`
+					ExpiresAt time.Time `json:"expiresAt"`
+				}{*made.ID, *made.Token, made.ExpiresAt.UTC()}
+				return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
+					_, err := fmt.Fprintln(w, about.Token)
+					return err
+				})
 			})
 		},
 	}
@@ -107,17 +102,13 @@ func newHostTokenRevokeCommand() *cobra.Command {
 		Long:    "End a join token at once. Hosts that have enrolled with it stay; crossfade host remove takes them away.\n\n" + reachHelp,
 		Example: "  crossfade host token revoke AKIAJX5EXAMPLEIDXYZQ",
 		RunE: func(c *cobra.Command, args []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				if err := client.RevokeJoinToken(ctx, operator.RevokeJoinTokenInput{ID: &args[0]}); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintf(c.OutOrStdout(), "join token %s is revoked\n", args[0])
 				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			if err := client.RevokeJoinToken(ctx, operator.RevokeJoinTokenInput{ID: &args[0]}); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "join token %s is revoked\n", args[0])
-			return err
+			})
 		},
 	}
 	at.addFlags(c)
@@ -132,17 +123,13 @@ func newHostTokensCommand() *cobra.Command {
 		Long:    "List the join tokens, with those that ended in the last days. None shows its secret again.\n\n" + reachHelp,
 		Example: "  crossfade host tokens",
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			all, err := client.ListJoinTokens(ctx)
-			if err != nil {
-				return err
-			}
-			return print(c.OutOrStdout(), output, all, func(w io.Writer) error { return printJoinTokens(w, all.Tokens) })
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				all, err := client.ListJoinTokens(ctx)
+				if err != nil {
+					return err
+				}
+				return print(c.OutOrStdout(), output, all, func(w io.Writer) error { return printJoinTokens(w, all.Tokens) })
+			})
 		},
 	}
 	at.addFlags(c)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"crossfade/internal/operator"
 	"crossfade/internal/wire/control"
 )
 
@@ -44,23 +45,19 @@ never deployed is downloaded.
 			if err != nil {
 				return &usageError{err}
 			}
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), planTimeout)
-			defer cancel()
-			plan, err := client.PlanDeployment(ctx, in)
-			if err != nil {
-				return err
-			}
-			if err := print(c.OutOrStdout(), output, plan, func(w io.Writer) error { return writePlan(w, plan) }); err != nil {
-				return err
-			}
-			if !plan.Ready() {
-				return exitProblems
-			}
-			return nil
+			return at.call(c.Context(), planTimeout, func(ctx context.Context, client *operator.Client) error {
+				plan, err := client.PlanDeployment(ctx, in)
+				if err != nil {
+					return err
+				}
+				if err := print(c.OutOrStdout(), output, plan, func(w io.Writer) error { return writePlan(w, plan) }); err != nil {
+					return err
+				}
+				if !plan.Ready() {
+					return exitProblems
+				}
+				return nil
+			})
 		},
 	}
 	at.addFlags(c)

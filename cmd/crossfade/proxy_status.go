@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -98,17 +97,13 @@ instance that it may still send requests to counts as out of traffic. A forgotte
 		Example: `  crossfade proxy list
   crossfade proxy list --output json`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			out, err := client.ListProxies(ctx)
-			if err != nil {
-				return err
-			}
-			return print(c.OutOrStdout(), output, out, func(w io.Writer) error { return printProxies(w, out.Proxies) })
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				out, err := client.ListProxies(ctx)
+				if err != nil {
+					return err
+				}
+				return print(c.OutOrStdout(), output, out, func(w io.Writer) error { return printProxies(w, out.Proxies) })
+			})
 		},
 	}
 	at.addFlags(c)
@@ -144,21 +139,17 @@ still sends to an instance are lost when that one ends. One that runs and follow
 ` + reachHelp,
 		Example: `  crossfade proxy remove edge-1`,
 		RunE: func(c *cobra.Command, args []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			if err := client.RemoveProxy(ctx, args[0]); err != nil {
-				return err
-			}
-			about := struct {
-				Removed string `json:"removed"`
-			}{args[0]}
-			return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "proxy %s is forgotten\n", args[0])
-				return err
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				if err := client.RemoveProxy(ctx, args[0]); err != nil {
+					return err
+				}
+				about := struct {
+					Removed string `json:"removed"`
+				}{args[0]}
+				return print(c.OutOrStdout(), output, about, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "proxy %s is forgotten\n", args[0])
+					return err
+				})
 			})
 		},
 	}

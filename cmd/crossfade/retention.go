@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -40,17 +39,13 @@ server's configuration.
 ` + reachHelp,
 		Example: "  crossfade retention plan\n  crossfade retention plan --output json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), retentionTimeout)
-			defer cancel()
-			out, err := client.Retention(ctx)
-			if err != nil {
-				return err
-			}
-			return print(c.OutOrStdout(), output, out, func(w io.Writer) error { return printRetention(w, out) })
+			return at.call(c.Context(), retentionTimeout, func(ctx context.Context, client *operator.Client) error {
+				out, err := client.Retention(ctx)
+				if err != nil {
+					return err
+				}
+				return print(c.OutOrStdout(), output, out, func(w io.Writer) error { return printRetention(w, out) })
+			})
 		},
 	}
 	at.addFlags(c)
@@ -68,17 +63,13 @@ is left, and the server's log says what went.
 ` + reachHelp,
 		Example: "  crossfade retention run",
 		RunE: func(c *cobra.Command, _ []string) error {
-			client, err := at.client(os.Environ())
-			if err != nil {
+			return at.call(c.Context(), callTimeout, func(ctx context.Context, client *operator.Client) error {
+				if err := client.RunRetention(ctx); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(c.OutOrStdout(), "the server cleans up")
 				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), callTimeout)
-			defer cancel()
-			if err := client.RunRetention(ctx); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(c.OutOrStdout(), "the server cleans up")
-			return err
+			})
 		},
 	}
 	at.addFlags(c)

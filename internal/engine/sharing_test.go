@@ -53,7 +53,10 @@ func TestWhatAShiftLeftIsEnded(t *testing.T) {
 	if r := <-made; r.Err != nil {
 		t.Fatal(r.Err)
 	}
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the deployment did not begin")
+		}
 		runner.CarryOnce(ctx, true, nil)
 		if _, err := runner.RunOnce(ctx); err != nil {
 			t.Fatal(err)
@@ -65,7 +68,6 @@ func TestWhatAShiftLeftIsEnded(t *testing.T) {
 		if !d.State.StartedAt.IsZero() {
 			break
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 	if left, err := lb.SplitOf(ctx, nil); err != nil || left[0].Environment != "" {
 		t.Errorf("the deployment began with the sharing %+v, %v", left, err)

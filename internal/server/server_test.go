@@ -321,11 +321,13 @@ func TestStoppingAnswersHeldPolls(t *testing.T) {
 		}
 		polled <- err
 	}()
-	for {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if _, body := page(t, s, "/metrics"); strings.Contains(body, "crossfade_agent_polls_held 1\n") {
 			break
 		}
-		time.Sleep(5 * time.Millisecond)
+		if time.Now().After(deadline) {
+			t.Fatal("the server holds no poll")
+		}
 	}
 	end, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

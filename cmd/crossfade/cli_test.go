@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestDocumented holds that docs/cli.md has every command, and every exit code of crossfade wait.
+// TestDocumented holds that docs/cli.md has every command and every exit code of crossfade wait, and that the help of every command has an example.
 func TestDocumented(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile("../../docs/cli.md")
@@ -26,6 +26,9 @@ func TestDocumented(t *testing.T) {
 			}
 			if !sub.HasSubCommands() && !strings.Contains(doc, "`crossfade "+strings.TrimPrefix(strings.TrimSuffix(sub.UseLine(), " [flags]"), "crossfade ")+"`") {
 				t.Errorf("docs/cli.md lacks %s", sub.UseLine())
+			}
+			if sub.Example == "" && !sub.HasSubCommands() {
+				t.Errorf("the help of %s has no example", sub.CommandPath())
 			}
 			walk(sub)
 		}

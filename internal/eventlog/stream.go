@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"crossfade/internal/deploy"
+	"crossfade/internal/sse"
 	"crossfade/internal/store"
 )
 
@@ -40,12 +41,8 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const (
-	// batchSize is how many chunks are read at a time.
-	batchSize = 64
-	// writeTime is how long a listener may take to read what is sent; it can come again and go on where it was.
-	writeTime = 30 * time.Second
-)
+// batchSize is how many chunks are read at a time.
+const batchSize = 64
 
 // Handler serves the stream.
 type Handler struct {
@@ -177,21 +174,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%d others read logs already; come again later.", cap(h.listeners)), http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // of what may stand in front
-	w.WriteHeader(http.StatusOK)
-	l := &listener{w: w, control: http.NewResponseController(w)}
+	l := sse.Begin(w)
 	if err := h.serve(r.Context(), l, account, wish); err != nil && r.Context().Err() == nil {
 		h.cfg.Logger.Info("a reader of logs was cut off", "account", account, "deployment", wish.DeploymentID, "from", r.RemoteAddr, "error", err)
 	}
 }
 
 // serve sends chunks until the deployment has ended, the context ends, the listener can't be written to, or the logs can't be read.
-func (h *Handler) serve(ctx context.Context, l *listener, account string, w wish) error {
+func (h *Handler) serve(ctx context.Context, l *sse.Listener, account string, w wish) error {
 	news, leave := h.join(w.DeploymentID)
 	defer leave()
-	if err := l.comment("listening"); err != nil {
+	if err := l.Comment("listening"); err != nil {
 		return err
 	}
 	look, beat := time.NewTicker(h.cfg.Look), time.NewTicker(h.cfg.Heartbeat)
@@ -212,7 +205,7 @@ func (h *Handler) serve(ctx context.Context, l *listener, account string, w wish
 			return err
 		}
 		if ended {
-			return l.end(status)
+			return end(l, status)
 		}
 		looks = false
 		select {
@@ -222,7 +215,7 @@ func (h *Handler) serve(ctx context.Context, l *listener, account string, w wish
 		case <-look.C:
 			looks = true
 		case <-beat.C:
-			if err := l.comment("alive"); err != nil {
+			if err := l.Comment("alive"); err != nil {
 				return err
 			}
 		}
@@ -230,7 +223,7 @@ func (h *Handler) serve(ctx context.Context, l *listener, account string, w wish
 }
 
 // catchUp sends what there is after the listener's place.
-func (h *Handler) catchUp(ctx context.Context, l *listener, w *wish) error {
+func (h *Handler) catchUp(ctx context.Context, l *sse.Listener, w *wish) error {
 	for {
 		q := w.EventLogQuery
 		q.Limit = batchSize
@@ -243,46 +236,24 @@ func (h *Handler) catchUp(ctx context.Context, l *listener, w *wish) error {
 			if err != nil {
 				return err
 			}
-			if err := l.write("id: %d\ndata: %s\n\n", c.Position, body); err != nil {
+			if err := l.Event(c.Position, body); err != nil {
 				return err
 			}
 			w.After = c.Position
 		}
-		if err := l.control.Flush(); err != nil || len(chunks) < batchSize {
+		if err := l.Flush(); err != nil || len(chunks) < batchSize {
 			return err
 		}
 	}
 }
 
-// listener writes to one connection.
-type listener struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (l *listener) write(format string, args ...any) error {
-	// Not every ResponseWriter of a test has deadlines.
-	if err := l.control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	_, err := fmt.Fprintf(l.w, format, args...)
-	return err
-}
-
-func (l *listener) comment(text string) error {
-	if err := l.write(": %s\n\n", text); err != nil {
-		return err
-	}
-	return l.control.Flush()
-}
-
-func (l *listener) end(status string) error {
+func end(l *sse.Listener, status string) error {
 	body, err := json.Marshal(End{Status: status})
 	if err != nil {
 		return err
 	}
-	if err := l.write("event: end\ndata: %s\n\n", body); err != nil {
+	if err := l.Named("end", body); err != nil {
 		return err
 	}
-	return l.control.Flush()
+	return l.Flush()
 }

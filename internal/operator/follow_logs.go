@@ -16,16 +16,14 @@ import (
 	"crossfade/internal/awsjson/client"
 	"crossfade/internal/eventlog"
 	"crossfade/internal/sigv4"
+	"crossfade/internal/sse"
 )
 
 // LogsPath is where the stream of logs is.
 const LogsPath = "/logs"
 
-const (
-	logStream = "text/event-stream"
-	// longestChunk bounds a line of the stream, in bytes: a payload with all its characters escaped.
-	longestChunk = 1 << 20
-)
+// longestChunk bounds a line of the stream, in bytes: a payload with all its characters escaped.
+const longestChunk = 1 << 20
 
 // The times between two tries to open the stream again.
 const (
@@ -140,7 +138,7 @@ func (c *Client) followOnce(ctx context.Context, q *LogQuery, t LogTeller, open 
 	if err != nil {
 		return false, "", err
 	}
-	r.Header.Set("Accept", logStream)
+	r.Header.Set("Accept", sse.ContentType)
 	if q.After > 0 {
 		r.Header.Set("Last-Event-ID", strconv.FormatInt(q.After, 10))
 	}
@@ -193,7 +191,7 @@ func (c *Client) followOnce(ctx context.Context, q *LogQuery, t LogTeller, open 
 // refused makes an error of an answer that is no stream.
 func (c *Client) refused(answer *http.Response) error {
 	if answer.StatusCode == http.StatusOK {
-		if strings.HasPrefix(answer.Header.Get("Content-Type"), logStream) {
+		if strings.HasPrefix(answer.Header.Get("Content-Type"), sse.ContentType) {
 			return nil
 		}
 		return fmt.Errorf("the answer is no stream of logs: is %s a Crossfade server of this version?", c.Endpoint)

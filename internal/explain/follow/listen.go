@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"crossfade/internal/sigv4"
+	"crossfade/internal/sse"
 )
 
 const (
-	eventsPath  = "/events"
-	eventsName  = "crossfade" // the signing name of what is the server's own
-	eventStream = "text/event-stream"
+	eventsPath = "/events"
+	eventsName = "crossfade" // the signing name of what is the server's own
 	// longestEvent bounds a line of the stream, in bytes.
 	longestEvent = 1 << 20
 )
@@ -77,14 +77,14 @@ func (l *Listener) hear(ctx context.Context) (opened, final bool) {
 	if err != nil {
 		return false, true
 	}
-	r.Header.Set("Accept", eventStream)
+	r.Header.Set("Accept", sse.ContentType)
 	sigv4.Sign(r, l.client.Credential, l.client.Region, eventsName, sigv4.Hash(nil), l.client.Now())
 	answer, err := l.client.HTTP.Do(r)
 	if err != nil {
 		return false, false
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), eventStream) {
+	if answer.StatusCode != http.StatusOK || !strings.HasPrefix(answer.Header.Get("Content-Type"), sse.ContentType) {
 		return false, answer.StatusCode < http.StatusInternalServerError && answer.StatusCode != http.StatusTooManyRequests
 	}
 	l.tell() // what happened before the stream was open

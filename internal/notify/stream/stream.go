@@ -14,7 +14,6 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,6 +24,7 @@ import (
 	"time"
 
 	"crossfade/internal/notify"
+	"crossfade/internal/sse"
 	"crossfade/internal/store"
 )
 
@@ -47,12 +47,8 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
-const (
-	// batchSize is how much of the log is read at a time.
-	batchSize = 256
-	// writeTime is how long a listener may take to read what is sent; it can come again and go on where it was.
-	writeTime = 30 * time.Second
-)
+// batchSize is how much of the log is read at a time.
+const batchSize = 256
 
 // Handler serves the stream.
 type Handler struct {
@@ -156,11 +152,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The events can't be read now; come again later.", http.StatusServiceUnavailable)
 		return
 	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // of what may stand in front
-	w.WriteHeader(http.StatusOK)
-	l := &listener{w: w, control: http.NewResponseController(w)}
+	l := sse.Begin(w)
 	if err := h.serve(r.Context(), l, wish); err != nil && r.Context().Err() == nil {
 		h.cfg.Logger.Info("a listener of events was cut off", "account", account, "from", r.RemoteAddr, "error", err)
 	}
@@ -177,8 +169,8 @@ func (h *Handler) place(ctx context.Context, w *wish) error {
 }
 
 // serve sends events until the context ends, the listener can't be written to, or the log can't be read.
-func (h *Handler) serve(ctx context.Context, l *listener, w wish) error {
-	if err := l.comment("listening"); err != nil {
+func (h *Handler) serve(ctx context.Context, l *sse.Listener, w wish) error {
+	if err := l.Comment("listening"); err != nil {
 		return err
 	}
 	beat := time.NewTicker(h.cfg.Heartbeat)
@@ -192,7 +184,7 @@ func (h *Handler) serve(ctx context.Context, l *listener, w wish) error {
 		case <-ctx.Done():
 		case <-news:
 		case <-beat.C:
-			if err := l.comment("alive"); err != nil {
+			if err := l.Comment("alive"); err != nil {
 				return err
 			}
 		}
@@ -201,7 +193,7 @@ func (h *Handler) serve(ctx context.Context, l *listener, w wish) error {
 }
 
 // catchUp sends what the log has after the listener's place.
-func (h *Handler) catchUp(ctx context.Context, l *listener, w *wish) error {
+func (h *Handler) catchUp(ctx context.Context, l *sse.Listener, w *wish) error {
 	for {
 		notices, err := h.cfg.Log.Notices(ctx, w.after, batchSize)
 		if err != nil || len(notices) == 0 {
@@ -213,42 +205,13 @@ func (h *Handler) catchUp(ctx context.Context, l *listener, w *wish) error {
 				continue
 			}
 			if m, ok := h.cfg.Words.StateChange(n.ID, n.Notice); ok {
-				if err := l.event(n.ID, m.Body); err != nil {
+				if err := l.Event(n.ID, m.Body); err != nil {
 					return err
 				}
 			}
 		}
-		if err := l.flush(); err != nil {
+		if err := l.Flush(); err != nil {
 			return err
 		}
 	}
 }
-
-// listener writes to one connection.
-type listener struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-}
-
-func (l *listener) write(format string, args ...any) error {
-	// Not every ResponseWriter of a test has deadlines.
-	if err := l.control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
-	_, err := fmt.Fprintf(l.w, format, args...)
-	return err
-}
-
-// event sends a JSON document, which is one line.
-func (l *listener) event(id int64, body []byte) error {
-	return l.write("id: %d\ndata: %s\n\n", id, body)
-}
-
-func (l *listener) comment(text string) error {
-	if err := l.write(": %s\n\n", text); err != nil {
-		return err
-	}
-	return l.flush()
-}
-
-func (l *listener) flush() error { return l.control.Flush() }

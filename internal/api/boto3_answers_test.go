@@ -148,7 +148,7 @@ func TestEveryOperationThroughBoto3(t *testing.T) {
 		case "run":
 			w.run()
 		case "later":
-			w.clock.advance(time.Second)
+			w.clock.Pass(time.Second)
 		case "fails":
 			w.agents.fails = "Install"
 		case "works":

@@ -80,7 +80,7 @@ var moments = []moment{
 		name: "succeeded", status: "Succeeded",
 		bring: func(w *world, id string) string {
 			toTerminationWait(w, id)
-			w.clock.advance(time.Hour)
+			w.clock.Pass(time.Hour)
 			w.run()
 			return id
 		},
@@ -107,7 +107,7 @@ var moments = []moment{
 		name: "ready wait expired", status: "Stopped",
 		bring: func(w *world, id string) string {
 			toReady(w, id)
-			w.clock.advance(time.Hour)
+			w.clock.Pass(time.Hour)
 			w.run()
 			return id
 		},

@@ -52,7 +52,7 @@ func TestHistoryFollowsRenames(t *testing.T) {
 	w.refused("UpdateApplication", `{"applicationName":"shop","newApplicationName":"store"}`, "ApplicationAlreadyExists")
 
 	// The renamed group goes on where it was.
-	w.clock.advance(1e9)
+	w.clock.Pass(1e9)
 	second := text(t, w.must("CreateDeployment", `{"applicationName":"store","deploymentGroupName":"level","revision":`+bundle+`}`, "deploymentId"))
 	w.run()
 	same(t, "previous revision", w.must("GetDeployment", `{"deploymentId":"`+second+`"}`, "deploymentInfo", "previousRevision"), bundle)

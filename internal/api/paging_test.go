@@ -57,7 +57,7 @@ var pagedLists = []paged{
 	{
 		operation: "ListDeployments", body: `{"includeOnlyStatuses":["Stopped"]}`, key: "deployments", others: []string{`{}`, `{"includeOnlyStatuses":["Failed"]}`},
 		add: func(w *world, _ int) {
-			w.clock.advance(time.Second)
+			w.clock.Pass(time.Second)
 			w.must("StopDeployment", `{"deploymentId":"`+w.deployTo("flat")+`"}`)
 		},
 	},

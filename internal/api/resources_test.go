@@ -147,7 +147,7 @@ func TestRevisionsRoundTrip(t *testing.T) {
 	get := `{"applicationName":"shop","revision":` + bundle + `}`
 	same(t, "revision", w.must("GetApplicationRevision", get), `{"applicationName":"shop","revision":{"revisionType":"S3","s3Location":{"bucket":"bundles","key":"shop.zip","bundleType":"zip"}},
 		"revisionInfo":{"description":"first","deploymentGroups":[],"registerTime":1767323045.006}}`)
-	w.clock.advance(1500 * 1e6)
+	w.clock.Pass(1500 * 1e6)
 	register("shop", bundle, "second")
 	register("shop", `{"revisionType":"GitHub","gitHubLocation":{"repository":"a/shop","commitId":"0123456789012345678901234567890123456789"}}`, "commit")
 	same(t, "registering again keeps the time", w.must("GetApplicationRevision", get, "revisionInfo"), `{"description":"second","deploymentGroups":[],"registerTime":1767323045.006}`)
@@ -245,7 +245,7 @@ func TestDeploymentsAndTheirTargetsAreShown(t *testing.T) {
 	}
 	same(t, "batch", w.must("BatchGetDeployments", `{"deploymentIds":["`+id+`","d-ZZZZZZZZZ"]}`), `{"deploymentsInfo":[`+info+`]}`)
 
-	w.clock.advance(1e9)
+	w.clock.Pass(1e9)
 	second := w.deployTo("flat")
 	same(t, "newest first", w.must("ListDeployments", `{}`), `{"deployments":["`+second+`","`+id+`"]}`)
 	same(t, "of a group", w.must("ListDeployments", `{"applicationName":"shop","deploymentGroupName":"prod"}`), `{"deployments":["`+id+`"]}`)

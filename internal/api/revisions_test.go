@@ -16,7 +16,7 @@ func TestRevisionsTellOfTheirUse(t *testing.T) {
 	const commit = `{"revisionType":"GitHub","gitHubLocation":{"repository":"a/shop","commitId":"0123456789012345678901234567890123456789"}}`
 	deployTo := func(revision string) {
 		t.Helper()
-		w.clock.advance(time.Hour)
+		w.clock.Pass(time.Hour)
 		w.must("CreateDeployment", `{"applicationName":"shop","deploymentGroupName":"flat","revision":`+revision+`}`)
 		w.run()
 	}
@@ -90,7 +90,7 @@ func TestRevisionsAreListedOnceEach(t *testing.T) {
 			}
 			token = `,"nextToken":` + next
 			if n < 200 {
-				w.clock.advance(time.Second)
+				w.clock.Pass(time.Second)
 				register(10)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"crossfade/internal/api"
 	"crossfade/internal/auth"
 	"crossfade/internal/awsjson"
+	"crossfade/internal/clocktest"
 	"crossfade/internal/deploy"
 	"crossfade/internal/engine"
 	"crossfade/internal/fleet"
@@ -43,7 +44,7 @@ type world struct {
 	api     *api.Service
 	router  *router
 	agents  *agents
-	clock   *clock
+	clock   *clocktest.Clock
 	account string
 }
 
@@ -60,7 +61,7 @@ func newWorld(t testing.TB) *world {
 	})
 	w := &world{
 		t: t, store: s, router: &router{in: map[string]bool{}}, agents: &agents{offers: map[deploy.EffectKey]deploy.Effect{}},
-		clock: &clock{at: time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)}, account: account,
+		clock: clocktest.At(time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)), account: account,
 	}
 	hosts := fleet.Registered{Instances: s}
 	runner := engine.New(engine.Config{Store: s, Clock: w.clock, Agents: w.agents, Router: w.router, Fleet: hosts, Log: slog.New(slog.DiscardHandler)})
@@ -327,23 +328,6 @@ func (r *router) setStuck(stuck bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stuck = stuck
-}
-
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
 }
 
 // counter draws ids that never repeat.

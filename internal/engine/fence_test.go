@@ -2,31 +2,13 @@ package engine_test
 
 import (
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
+	"crossfade/internal/clocktest"
 	"crossfade/internal/deploy"
 	"crossfade/internal/engine"
 )
-
-// set is a clock that a test sets.
-type set struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (s *set) Now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.at
-}
-
-func (s *set) pass(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.at = s.at.Add(d)
-}
 
 // TestAStalledOwnerIsRefused stalls an owner between carrying an effect out and telling so, until another one has taken over, and holds that what
 // it tells then changes nothing, and that the other one carries the effect out.
@@ -34,7 +16,7 @@ func TestAStalledOwnerIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Stop() // the one that is alone
-	clock := &set{at: time.Now()}
+	clock := clocktest.At(time.Now())
 	runner := func(name string) *engine.Runner {
 		return engine.New(engine.Config{
 			Store: w.store, Clock: clock, Agents: &agents{t: t}, Router: w.lb, Log: slog.New(slog.DiscardHandler),
@@ -78,7 +60,7 @@ func TestAStalledOwnerIsRefused(t *testing.T) {
 	stalled.CarryOnce(ctx, false, nil) // finds the instances, and does not come to tell so
 	before := read()
 
-	clock.pass(time.Minute)
+	clock.Pass(time.Minute)
 	attend(other)
 	run(other)
 	run(stalled)

@@ -7,34 +7,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"crossfade/internal/clocktest"
 	"crossfade/internal/traffic"
 	"crossfade/internal/traffic/builtin"
 	"crossfade/internal/traffic/feed"
 )
 
-// clock is one that only the test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)} }
+func newClock() *clocktest.Clock { return clocktest.At(time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)) }
 
 // speaker is a proxy that says what the test has it say.
 type speaker struct {
@@ -109,7 +91,7 @@ func expect(t *testing.T, r *builtin.Proxies, w traffic.Want, done bool, why str
 func TestInNeedsEveryLiveProxy(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	r := newPlane(t, builtin.Rules{Now: c.now}).router()
+	r := newPlane(t, builtin.Rules{Now: c.Now}).router()
 	w := wish(t, r, "i-1", true, 1)
 	expect(t, r, w, false, "no proxy is live")
 	one := newSpeaker(t, r, "edge-1")
@@ -123,11 +105,11 @@ func TestInNeedsEveryLiveProxy(t *testing.T) {
 	expect(t, r, w, false, "at proxy edge-2: so it is")
 
 	// A silent one sends no requests to what it does not know, and that loses none.
-	c.pass(builtin.DefaultLease - time.Second)
+	c.Pass(builtin.DefaultLease - time.Second)
 	one.has(map[string]traffic.State{"i-1": traffic.StateHealthy})
-	c.pass(time.Second)
+	c.Pass(time.Second)
 	expect(t, r, w, true, "")
-	c.pass(builtin.DefaultLease)
+	c.Pass(builtin.DefaultLease)
 	expect(t, r, w, false, "no proxy is live")
 }
 
@@ -135,7 +117,7 @@ func TestInNeedsEveryLiveProxy(t *testing.T) {
 func TestOutNeedsEveryKnownProxy(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	p := newPlane(t, builtin.Rules{Now: c.now})
+	p := newPlane(t, builtin.Rules{Now: c.Now})
 	r := p.router()
 	one, two := newSpeaker(t, r, "edge-1"), newSpeaker(t, r, "edge-2")
 	healthy := map[string]traffic.State{"i-1": traffic.StateHealthy}
@@ -152,7 +134,7 @@ func TestOutNeedsEveryKnownProxy(t *testing.T) {
 	silent := func(d time.Duration) {
 		t.Helper()
 		for d > 0 {
-			c.pass(min(d, 5*time.Second))
+			c.Pass(min(d, 5*time.Second))
 			d -= 5 * time.Second
 			one.has(nil)
 		}
@@ -162,13 +144,13 @@ func TestOutNeedsEveryKnownProxy(t *testing.T) {
 	expect(t, r, w, false, "crossfade proxy remove edge-2")
 	// A server that starts has not heard what was said while there was none, so it waits from then on.
 	p.end()
-	c.pass(2 * builtin.DefaultForget)
+	c.Pass(2 * builtin.DefaultForget)
 	p.begin()
 	r = p.router()
 	one.router, two.router = r, r
 	one.has(nil)
 	expect(t, r, w, false, "proxy edge-2 has been silent since 2026-03-04T05:06:07Z")
-	c.pass(builtin.DefaultForget)
+	c.Pass(builtin.DefaultForget)
 	one.has(nil)
 	expect(t, r, w, true, "")
 	known, err := r.List(t.Context())
@@ -192,11 +174,11 @@ func TestOutNeedsEveryKnownProxy(t *testing.T) {
 func TestSilentProxyThatKnowsTheWishIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	r := newPlane(t, builtin.Rules{Now: c.now}).router()
+	r := newPlane(t, builtin.Rules{Now: c.Now}).router()
 	one := newSpeaker(t, r, "edge-1")
 	w := wish(t, r, "i-1", false, 1)
 	one.has(nil)
-	c.pass(builtin.DefaultLease)
+	c.Pass(builtin.DefaultLease)
 	expect(t, r, w, true, "")
 	next := wish(t, r, "i-2", false, 1)
 	expect(t, r, next, false, "silent")
@@ -206,7 +188,7 @@ func TestSilentProxyThatKnowsTheWishIsNotWaitedFor(t *testing.T) {
 func TestSplitNeedsEveryLiveProxy(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	r := newPlane(t, builtin.Rules{Now: c.now}).router()
+	r := newPlane(t, builtin.Rules{Now: c.Now}).router()
 	one, two := newSpeaker(t, r, "edge-1"), newSpeaker(t, r, "edge-2")
 	look := func(w traffic.Split, want bool) {
 		t.Helper()
@@ -236,7 +218,7 @@ func TestSplitNeedsEveryLiveProxy(t *testing.T) {
 	look(end, true)
 	// The same wish under a later generation is in force already.
 	look(split("", 0, 3), true)
-	c.pass(builtin.DefaultLease)
+	c.Pass(builtin.DefaultLease)
 	look(split("", 0, 4), true)
 	look(split("d-2", 10, 5), false)
 }

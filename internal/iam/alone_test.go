@@ -54,7 +54,7 @@ func TestAloneEveryChangeCounts(t *testing.T) {
 		if n := may(); n != 1 || !known() {
 			t.Fatalf("alice has %d policies", n)
 		}
-		w.clock.pass(time.Hour)
+		w.clock.Pass(time.Hour)
 	}
 	if reads.reads != 2 {
 		t.Errorf("the policies and the inactive keys were read %d times", reads.reads)
@@ -105,7 +105,7 @@ func TestAloneASessionEnds(t *testing.T) {
 	for range 2 {
 		must[string](t)(s.Secret(t.Context(), issued.AccessKeyID, issued.SessionToken))
 	}
-	w.clock.pass(time.Hour)
+	w.clock.Pass(time.Hour)
 	if _, err := s.Secret(t.Context(), issued.AccessKeyID, issued.SessionToken); !errors.Is(err, sigv4.ErrExpiredKey) {
 		t.Errorf("after its time: %v", err)
 	}

@@ -54,7 +54,7 @@ func TestPolicies(t *testing.T) {
 	if here, there := count(w.Service, alice), count(other, alice); here != 0 || there != 1 {
 		t.Errorf("after a change %d here and %d there", here, there)
 	}
-	w.clock.pass(3 * time.Second)
+	w.clock.Pass(3 * time.Second)
 	if there := count(other, alice); there != 0 {
 		t.Errorf("seconds later there are %d there", there)
 	}
@@ -100,7 +100,7 @@ func TestInactiveKeysAreRefused(t *testing.T) {
 	if here := secret(w.Service); here != "refused" {
 		t.Errorf("inactive: %s here", here)
 	}
-	w.clock.pass(3 * time.Second)
+	w.clock.Pass(3 * time.Second)
 	if there := secret(other); there != "refused" {
 		t.Errorf("inactive: %s there", there)
 	}

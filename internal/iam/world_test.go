@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
 	"crossfade/internal/auth"
+	"crossfade/internal/clocktest"
 	"crossfade/internal/iam"
 	"crossfade/internal/policy"
 	"crossfade/internal/sigv4"
@@ -23,36 +23,18 @@ const (
 	document = `{"Version":"2012-10-17","Statement":{"Sid":"All","Effect":"Allow","Action":"codedeploy:*","Resource":"*"}}`
 )
 
-// clock is a time that tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // world is a service over a real store and real keys.
 type world struct {
 	*iam.Service
 	t     *testing.T
-	clock *clock
+	clock *clocktest.Clock
 	store *sqlite.Store
 	keys  *auth.Keys
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	c := &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := clocktest.At(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 	s, err := sqlite.Open(t.Context(), t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

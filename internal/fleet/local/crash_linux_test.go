@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"crossfade/internal/clocktest"
 	"crossfade/internal/fleet/local"
 	"crossfade/internal/store/sqlite"
 )
@@ -72,7 +73,7 @@ func serveUntilKilled() error {
 // TestAKilledServerLosesAndDoublesNoInstance kills servers with kill -9 at any time while the group grows and shrinks, and then looks what there is.
 func TestAKilledServerLosesAndDoublesNoInstance(t *testing.T) {
 	t.Parallel()
-	w := &world{t: t, clock: &clock{now: time.Now()}, machines: t.TempDir()}
+	w := &world{t: t, Clock: clocktest.At(time.Now()), machines: t.TempDir()}
 	t.Cleanup(w.killMachines)
 	storeDir, files := t.TempDir(), t.TempDir()
 	w.put("slow")
@@ -98,7 +99,7 @@ func TestAKilledServerLosesAndDoublesNoInstance(t *testing.T) {
 		}
 	}
 	w.openStore(storeDir)
-	w.now = time.Now() // the servers went by it
+	w.Clock = clocktest.At(time.Now()) // the servers went by it
 	w.options = local.Options{
 		Account: account, Dir: files, Now: w.Now, Environ: []string{"PATH=/usr/local/bin:/usr/bin:/bin", "MACHINES=" + w.machines},
 		Log: slog.New(slog.DiscardHandler), Fleets: []local.Configured{{Name: "web", Size: 1, Template: template()}},
@@ -137,7 +138,7 @@ func TestAKilledServerLosesAndDoublesNoInstance(t *testing.T) {
 // TestACommandEndsWithItsServer holds that a start command of a killed server does not go on beside the one that the next server runs.
 func TestACommandEndsWithItsServer(t *testing.T) {
 	t.Parallel()
-	w := &world{t: t, clock: &clock{now: time.Now()}, machines: t.TempDir()}
+	w := &world{t: t, Clock: clocktest.At(time.Now()), machines: t.TempDir()}
 	must(t, os.WriteFile(filepath.Join(w.machines, "size"), []byte("1"), 0o600))
 	w.put("hang")
 	server := exec.Command(os.Args[0])

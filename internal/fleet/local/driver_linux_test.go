@@ -160,20 +160,20 @@ func TestAWaitEndsByItself(t *testing.T) {
 		t.Fatalf("it waits at %+v", got)
 	}
 	// A server that was away owes the time.
-	w.pass(time.Hour)
+	w.Pass(time.Hour)
 	w.restart()
 	w.step(t)
 	if got := waiting(); len(got) != 1 || got[0] != first[1] {
 		t.Fatalf("after the server was away it waits at %+v", got)
 	}
-	w.pass(9 * time.Minute)
+	w.Pass(9 * time.Minute)
 	must(t, w.Heartbeat(t.Context(), account, first[1]))
-	w.pass(9 * time.Minute)
+	w.Pass(9 * time.Minute)
 	w.step(t)
 	if got := waiting(); len(got) != 1 {
 		t.Fatalf("after a heartbeat it waits at %+v", got)
 	}
-	w.pass(2 * time.Minute)
+	w.Pass(2 * time.Minute)
 	w.until("another one waits", func() bool { return len(waiting()) == 2 })
 	for _, x := range waiting() {
 		if x.Instance == first[0].Instance {
@@ -184,7 +184,7 @@ func TestAWaitEndsByItself(t *testing.T) {
 	w.settled("web", 1)
 	must(t, w.SetSize(t.Context(), account, "web", 0))
 	w.until("it waits before it ends", func() bool { return len(waiting()) == 1 })
-	w.pass(11 * time.Minute)
+	w.Pass(11 * time.Minute)
 	w.settled("web", 0)
 }
 

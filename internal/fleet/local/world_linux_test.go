@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"crossfade/internal/clocktest"
 	"crossfade/internal/deploy"
 	"crossfade/internal/fleet"
 	"crossfade/internal/fleet/local"
@@ -49,28 +50,10 @@ const checkScript = `pid="$(cat "$MACHINES/$CROSSFADE_INSTANCE/pid")" && kill -0
 
 func shell(script string) []string { return []string{"/bin/sh", "-c", script} }
 
-// clock is a time that only tests move.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
-
 // world is a driver over a store, with processes for machines.
 type world struct {
 	*local.Driver
-	*clock
+	*clocktest.Clock
 	t        *testing.T
 	machines string // the directory in which the commands work
 	options  local.Options
@@ -128,7 +111,7 @@ func template() local.Template {
 // open makes a world with the group web of the size.
 func open(t *testing.T, size int, template local.Template) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, machines: t.TempDir()}
+	w := &world{t: t, Clock: clocktest.At(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)), machines: t.TempDir()}
 	w.openStore(t.TempDir())
 	w.options = local.Options{
 		Account: account, Dir: t.TempDir(), Endpoint: "http://127.0.0.1:8470", Region: "eu-test-1", Now: w.Now,
@@ -167,7 +150,7 @@ func (w *world) step(t *testing.T) {
 	if _, err := w.RunOnce(t.Context(), w.ids); err != nil {
 		t.Fatal(err)
 	}
-	w.pass(time.Second)
+	w.Pass(time.Second)
 }
 
 func (w *world) until(what string, holds func() bool) {

@@ -98,7 +98,7 @@ func TestRetries(t *testing.T) {
 		now := w.clock.Now()
 		next := runOnce(t, o, now)
 		pauses = append(pauses, next.Sub(now))
-		w.clock.advance(next.Sub(now))
+		w.clock.Pass(next.Sub(now))
 	}
 	s := time.Second
 	if want := []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 64 * s, 120 * s, 120 * s, 120 * s}; !slices.Equal(pauses[:10], want) {
@@ -114,12 +114,12 @@ func TestRetries(t *testing.T) {
 		return nil
 	})
 	for w.clock.Now().Before(start.Add(59 * time.Minute)) {
-		runOnce(t, o, w.clock.advance(2*time.Minute))
+		runOnce(t, o, w.clock.Pass(2*time.Minute))
 		if got := w.a.taken(); len(got) != 0 && w.clock.Now().Before(start.Add(time.Hour)) {
 			t.Fatalf("at %s a was told %q: later messages went before the first", w.clock.Now(), told(t, got))
 		}
 	}
-	runOnce(t, o, w.clock.advance(2*time.Minute))
+	runOnce(t, o, w.clock.Pass(2*time.Minute))
 	if got := told(t, w.a.taken()); !slices.Equal(got, story(id)[1:]) {
 		t.Errorf("after the hour a was told %q", got)
 	}
@@ -138,7 +138,7 @@ func TestLateServer(t *testing.T) {
 	w := newWorld(t)
 	id := w.deployment(arn + "a1")
 	o := outbox.New(w.config())
-	runOnce(t, o, w.clock.advance(48*time.Hour))
+	runOnce(t, o, w.clock.Pass(48*time.Hour))
 	if got := told(t, w.a.taken()); !slices.Equal(got, story(id)) {
 		t.Errorf("two days later it was told %q", got)
 	}
@@ -175,7 +175,7 @@ func TestTestTrigger(t *testing.T) {
 	}
 	next := runOnce(t, o, w.clock.Now())
 	w.a.answers(nil)
-	w.clock.advance(next.Sub(w.clock.Now()))
+	w.clock.Pass(next.Sub(w.clock.Now()))
 	runOnce(t, o, next)
 	got := w.a.taken()
 	if len(got) != 1 || got[0].Subject != "TEST: AWS CodeDeploy trigger tell in us-east-1 of shop" || got[0].Order != "shop/web" || !strings.Contains(string(got[0].Body), `"eventTriggerName":"tell"`) {
@@ -228,7 +228,7 @@ func TestFollowers(t *testing.T) {
 	if next := runOnce(t, o, w.clock.Now()); !next.Equal(w.clock.Now().Add(time.Second)) || len(bad.taken()) != 0 {
 		t.Errorf("the pause was forgotten: next is %s", next)
 	}
-	runOnce(t, o, w.clock.advance(time.Second))
+	runOnce(t, o, w.clock.Pass(time.Second))
 	if got := states(bad.taken()); !slices.Equal(got, want) {
 		t.Errorf("then the bad one was told %q", got)
 	}
@@ -258,7 +258,7 @@ func TestIndigestible(t *testing.T) {
 			begun := w.clock.Now()
 			for len(f.taken()) < 3 && w.clock.Now().Before(begun.Add(2*time.Hour)) {
 				runOnce(t, o, w.clock.Now())
-				w.clock.advance(time.Minute)
+				w.clock.Pass(time.Minute)
 			}
 			took := w.clock.Now().Sub(begun)
 			if refusal == errDown && took < time.Hour || refusal != errDown && took > time.Minute || len(f.taken()) != 3 {
@@ -278,7 +278,7 @@ func TestTrimming(t *testing.T) {
 	o := outbox.New(w.config())
 	w.deployment()
 	runOnce(t, o, w.clock.Now())
-	w.clock.advance(8 * 24 * time.Hour)
+	w.clock.Pass(8 * 24 * time.Hour)
 	w.deployment()
 	runOnce(t, o, w.clock.Now())
 	if first, last, err := w.store.NoticeBounds(t.Context()); err != nil || first != 6 || last != 10 {

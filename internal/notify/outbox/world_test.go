@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"crossfade/internal/clocktest"
 	"crossfade/internal/deploy"
 	"crossfade/internal/notify"
 	"crossfade/internal/notify/outbox"
@@ -26,25 +27,6 @@ var (
 	start = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	words = notify.Words{Region: "us-east-1", Server: uuid.MustParse("6ba7b810-9dad-41d1-80b4-00c04fd430c8")}
 )
-
-// clock is set by the test.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) advance(d time.Duration) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-	return c.at
-}
 
 // sink takes messages, or answers as the test says.
 type sink struct {
@@ -108,7 +90,7 @@ func (c *counts) all() string {
 type world struct {
 	t      *testing.T
 	store  *sqlite.Store
-	clock  *clock
+	clock  *clocktest.Clock
 	a, b   *sink
 	counts *counts
 	ids    int
@@ -130,7 +112,7 @@ func openStore(t testing.TB, dir string) *sqlite.Store {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, store: openStore(t, t.TempDir()), clock: &clock{at: start}, a: &sink{}, b: &sink{}, counts: &counts{}}
+	return &world{t: t, store: openStore(t, t.TempDir()), clock: clocktest.At(start), a: &sink{}, b: &sink{}, counts: &counts{}}
 }
 
 func (w *world) config(followers ...outbox.Follower) outbox.Config {

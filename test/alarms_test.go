@@ -6,9 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,46 +28,31 @@ func (s *stand) configured(more string) {
 	s.startServer()
 }
 
-// asked stands in front of an alarm source and counts how often that is asked, so that a test can wait for looks at the alarms instead of for
-// time.
-type asked struct {
-	url          string
-	begun, ended atomic.Int64 // the latest question that came, and that was answered; one comes after the other
+// broken is an alarm source that can't be read, and counts how often that was tried, so that a test can wait for looks at the alarms instead of
+// for time.
+type broken struct {
+	url   string
+	tries atomic.Int64
 }
 
-// ask makes one; without a source nothing can be read.
-func ask(t *testing.T, source string) *asked {
+func breakSource(t *testing.T) *broken {
 	t.Helper()
-	a := &asked{}
-	answer := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	b := &broken{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		b.tries.Add(1)
 		http.Error(w, "out of order", http.StatusInternalServerError)
 	}))
-	if source != "" {
-		u, err := url.Parse(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(u) }}
-	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n := a.begun.Add(1)
-		answer.ServeHTTP(w, r)
-		a.ended.Store(n)
-	}))
 	t.Cleanup(server.Close)
-	a.url = server.URL
-	return a
+	b.url = server.URL
+	return b
 }
 
-// now is a mark between the questions.
-func (a *asked) now() int64 { return a.begun.Load() }
-
-// since waits until the source has answered that many questions that came after the mark.
-func (a *asked) since(s *stand, from, looks int64) {
+// since waits until more than that many tries have followed the first ones, of which the last may still be under way.
+func (b *broken) since(s *stand, first, more int64) {
 	s.t.Helper()
 	s.until("the alarms have been looked at", func() error {
-		if n := a.ended.Load() - from; n < looks {
-			return fmt.Errorf("%d of %d times", n, looks)
+		if n := b.tries.Load() - first; n <= more {
+			return fmt.Errorf("%d times, want more than %d", n, more)
 		}
 		return nil
 	})
@@ -95,6 +80,14 @@ func (s *stand) alarmStops(id string, code types.ErrorCode, parts ...string) *ty
 	return i
 }
 
+// awaitStopping waits until a deployment is being stopped, while a script of it still runs.
+func (s *stand) awaitStopping(id string) {
+	s.t.Helper()
+	s.await(id, "it is being stopped", func(i *types.DeploymentInfo) bool {
+		return slices.ContainsFunc(i.DeploymentStatusMessages, func(m string) bool { return strings.HasPrefix(m, "It is ending as Stopped") })
+	})
+}
+
 // noRollback holds that a stopped deployment says why it needed no rollback.
 func noRollback(t *testing.T, i *types.DeploymentInfo, why string) {
 	t.Helper()
@@ -113,7 +106,7 @@ func TestAlarmsOfPrometheus(t *testing.T) {
 	}))
 	t.Cleanup(shop.Close)
 	real := counterpart.Prometheus(t, "", strings.TrimPrefix(shop.URL, "http://"))
-	read, dark := ask(t, real), ask(t, "")
+	dark := breakSource(t)
 	s := newStand(t)
 	s.configured(fmt.Sprintf(`alarms:
   interval: 1s
@@ -122,7 +115,7 @@ func TestAlarmsOfPrometheus(t *testing.T) {
       alarms: [{name: shop errors, expr: 'shop_errors{service="shop"} > 5'}, {name: shop is away, expr: 'up{job="tested"} == 0'}]
     - url: %s
       alarms: [{name: dark, expr: vector(1)}]
-`, read.url, dark.url))
+`, real, dark.url))
 	set := func(t *testing.T, n int64) {
 		t.Helper()
 		failures.Store(n)
@@ -147,7 +140,7 @@ func TestAlarmsOfPrometheus(t *testing.T) {
 	s.createGroup("site", "web", "web", alarmed(false, "shop errors"))
 	s.succeeds(s.begin("site", "web", "record-v1.zip"))
 
-	s.aloneAlarms(set, read, dark)
+	s.aloneAlarms(set, dark)
 	s.blueGreenAlarms(set)
 }
 
@@ -166,7 +159,7 @@ func (s *stand) inTurn(turns []turn) {
 }
 
 // aloneAlarms is what happens in place, without a balancer.
-func (s *stand) aloneAlarms(set func(*testing.T, int64), read, dark *asked) {
+func (s *stand) aloneAlarms(set func(*testing.T, int64), dark *broken) {
 	hosts := []string{"n-1"}
 	group := func(s *stand, change func(*codedeploy.CreateDeploymentGroupInput)) {
 		s.t.Helper()
@@ -200,7 +193,7 @@ func (s *stand) aloneAlarms(set func(*testing.T, int64), read, dark *asked) {
 		{"raised in the middle of an installation", func(s *stand) {
 			id := held(s)
 			set(s.t, 6)
-			read.since(s, read.now(), 1)
+			s.awaitStopping(id)
 			set(s.t, 0) // which is too late
 			s.remove("hold-BeforeInstall", hosts...)
 			s.alarmStops(id, types.ErrorCodeAlarmActive, "<shop errors>")
@@ -208,18 +201,17 @@ func (s *stand) aloneAlarms(set func(*testing.T, int64), read, dark *asked) {
 		}},
 		{"a source that can't be read", func(s *stand) {
 			group(s, alarmed(false, "shop errors", "dark"))
-			from := dark.now()
 			id := held(s)
-			dark.since(s, from, 3)
+			s.awaitStopping(id)
 			s.remove("hold-BeforeInstall", hosts...)
 			s.alarmStops(id, types.ErrorCodeInternalError, "3 times in a row", "alarms.prometheus[1]", `"dark"`, "500", "set ignorePollAlarmFailure")
 			restored(s, id)
 		}},
 		{"a source that can't be read and needn't be", func(s *stand) {
 			group(s, alarmed(true, "dark", "nobody knows it"))
-			from := dark.now()
+			first := dark.tries.Load()
 			id := held(s)
-			dark.since(s, from, 4)
+			dark.since(s, first, 3) // which would stop a deployment that minds
 			s.remove("hold-BeforeInstall", hosts...)
 			s.succeeds(id)
 		}},
@@ -282,12 +274,11 @@ func (s *stand) blueGreenAlarms(set func(*testing.T, int64)) {
 func TestAlarmsOfCloudWatch(t *testing.T) {
 	t.Parallel()
 	moto := counterpart.Moto(t)
-	read := ask(t, moto)
 	s := newStand(t)
 	s.configured(fmt.Sprintf(`alarms:
   interval: 1s
   cloudWatch: [{endpoint: '%s', region: eu-west-1, accessKeyId: KEY, secretAccessKey: a-secret-key}]
-`, read.url))
+`, moto))
 	cloud := func(args ...string) {
 		t.Helper()
 		s.mustAWS(append([]string{"cloudwatch", "--endpoint-url", moto, "--region", "eu-west-1"}, args...)...)
@@ -312,7 +303,7 @@ func TestAlarmsOfCloudWatch(t *testing.T) {
 	id := s.begin("site", "web", "v2.zip")
 	s.awaitRun("n-1", id, "BeforeInstall")
 	state("ALARM")
-	read.since(s, read.now(), 1)
+	s.awaitStopping(id)
 	s.remove("hold-BeforeInstall", "n-1")
 	s.alarmStops(id, types.ErrorCodeAlarmActive, "Activated alarms: <shop 5xx>")
 	says(t, s.exits(0, "explain", id), "It was stopped because an alarm was raised.", "<shop 5xx>")

@@ -35,7 +35,7 @@ func recorder(t *testing.T, version string) []byte {
 	t.Helper()
 	spec := "version: 0.0\nos: linux\nhooks:\n"
 	for _, event := range []string{"ApplicationStop", "BeforeInstall", "ApplicationStart", "ValidateService"} {
-		spec += "  " + event + ":\n    - location: run.sh\n      timeout: 60\n"
+		spec += "  " + event + ":\n    - location: run.sh\n      timeout: 600\n"
 	}
 	return zipOf(t, "appspec.yml", spec, "run.sh", strings.ReplaceAll(`#!/bin/sh
 set -eu

@@ -31,7 +31,6 @@ func (s *stand) plan(args ...string) (string, int) {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
-	s.startServer()
 	s.shop(nil)
 	v2 := s.upload("v2.zip", bundle(t, "v2", nil))
 	green := `{"tagFilters":[{"Key":"env","Value":"green","Type":"KEY_AND_VALUE"}]}`

@@ -237,11 +237,11 @@ func (s *stand) startServer() {
 	})
 }
 
-// until waits for something to come true.
+// until waits for something to come true, for as long as a busy machine may take.
 func (s *stand) until(what string, ok func() error) {
 	s.t.Helper()
 	var last error
-	for deadline := time.Now().Add(90 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if last = ok(); last == nil {
 			return
 		}

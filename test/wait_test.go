@@ -94,11 +94,11 @@ func TestWait(t *testing.T) {
 	says(t, out, "deployment "+id+" is Ready", "green-1 (Green) ValidateService begins", "green-2 (Green) ValidateService succeeded", "reached: ready",
 		"aws deploy continue-deployment --deployment-id "+id+" --deployment-wait-type READY_WAIT --endpoint-url "+s.endpoint)
 	says(t, s.exits(6, "wait", id, "--for", "rerouted", "--no-wait-in-ready"), "it waits for approval", "waiting for approval")
-	says(t, s.exits(6, "wait", id, "--for", "complete", "--timeout", "300ms"), "waiting for approval: complete was not reached")
+	says(t, s.exits(6, "wait", id, "--for", "complete", "--timeout", "3s"), "waiting for approval: complete was not reached")
 	says(t, s.exits(0, "explain", id), "It is Ready and waits for approval", "; at the latest until ", "--deployment-wait-type READY_WAIT", "aws deploy stop-deployment")
 
 	s.server.kill()
-	silence := s.begun("wait", id, "--for", "ready", "--timeout", "300ms")()
+	silence := s.begun("wait", id, "--for", "ready", "--timeout", "1s")()
 	if silence.code != 5 || !strings.Contains(silence.out, "because the server did not answer") || !strings.Contains(silence.errs, "trying again") {
 		t.Errorf("without a server it ends with %+v", silence)
 	}
@@ -186,7 +186,7 @@ func TestExplain(t *testing.T) {
 		}
 		return nil
 	})
-	says(t, s.exits(5, "wait", behind, "--for", "ready", "--timeout", "300ms"), "is Queued: it waits its turn", "because the deployment is still Queued")
+	says(t, s.exits(5, "wait", behind, "--for", "ready", "--timeout", "3s"), "is Queued: it waits its turn", "because the deployment is still Queued")
 	says(t, s.exits(0, "explain", behind), "deployment "+waits+" of the same group to end; it is InProgress", "crossfade explain "+waits)
 	stopped := s.begun("wait", behind, "--for", "complete")
 	if _, err := s.deploy.StopDeployment(t.Context(), &codedeploy.StopDeploymentInput{DeploymentId: &behind}); err != nil {

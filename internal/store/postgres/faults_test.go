@@ -265,7 +265,7 @@ func TestADatabaseThatTakesNoWrites(t *testing.T) {
 	// As providers do when the disk is full.
 	p.SQL(t, "postgres", `ALTER DATABASE `+databaseOf(at)+` SET default_transaction_read_only = on`)
 	p.SQL(t, "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crossfade'`)
-	for late := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		err := s.Ping(t.Context())
 		if err != nil && strings.Contains(err.Error(), "writes") {
 			return
@@ -295,7 +295,7 @@ func TestTheDatabasesClockIsPutBack(t *testing.T) {
 	}
 	const hour = `3600000000000`
 	p.SQL(t, databaseOf(at), `UPDATE lease SET until = until + `+hour+` WHERE owner = 'gone'; UPDATE replica SET until = until + `+hour+` WHERE name = 'gone'`)
-	for late := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		got := attend(lives, "lives")
 		if len(got.Held) == 1 && len(got.Live) == 1 {
 			return

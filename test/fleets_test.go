@@ -16,7 +16,6 @@ import (
 	scaling "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"crossfade/internal/counterpart"
 )
@@ -327,13 +326,9 @@ func TestAnAutoScalingGroupOfAWS(t *testing.T) {
 	endpoint := counterpart.Moto(t)
 	keys := credentials.NewStaticCredentialsProvider("AKID", "SECRET", "")
 	groups := autoscaling.New(autoscaling.Options{Region: region, BaseEndpoint: &endpoint, Credentials: keys})
-	machines := ec2.New(ec2.Options{Region: region, BaseEndpoint: &endpoint, Credentials: keys})
-	images, err := machines.DescribeImages(ctx, &ec2.DescribeImagesInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	image := counterpart.EC2(t, endpoint, region, "imageId", map[string]string{"Action": "DescribeImages"})
 	if _, err := groups.CreateLaunchConfiguration(ctx, &autoscaling.CreateLaunchConfigurationInput{
-		LaunchConfigurationName: aws.String("web"), ImageId: images.Images[0].ImageId, InstanceType: aws.String("t3.micro"),
+		LaunchConfigurationName: aws.String("web"), ImageId: &image, InstanceType: aws.String("t3.micro"),
 	}); err != nil {
 		t.Fatal(err)
 	}

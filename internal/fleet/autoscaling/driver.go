@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go"
 
 	"crossfade/internal/deploy"
@@ -50,7 +49,7 @@ type Driver struct {
 	region   string
 	registry Registry
 	groups   *autoscaling.Client
-	machines *ec2.Client
+	machines *machines
 }
 
 var _ fleet.Driver = (*Driver)(nil)
@@ -83,7 +82,7 @@ func New(ctx context.Context, o Options) (*Driver, error) {
 		c.BaseEndpoint = aws.String(o.Endpoint)
 	}
 	return &Driver{
-		account: o.Account, region: o.Region, registry: o.Registry, groups: autoscaling.NewFromConfig(c), machines: ec2.NewFromConfig(c),
+		account: o.Account, region: o.Region, registry: o.Registry, groups: autoscaling.NewFromConfig(c), machines: newMachines(c, o.Endpoint),
 	}, nil
 }
 

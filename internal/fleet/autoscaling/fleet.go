@@ -10,8 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossfade/internal/deploy"
 	"crossfade/internal/fleet"
@@ -38,41 +36,31 @@ func chunks(names []string) [][]string {
 }
 
 // existing are the states of instances that there still are. Stopped ones are selected too, and then count as failures, as in CodeDeploy.
-var existing = types.Filter{Name: aws.String("instance-state-name"), Values: []string{"pending", "running", "stopping", "stopped"}}
+var existing = filter{"instance-state-name", []string{"pending", "running", "stopping", "stopped"}}
 
 // list reads the instances that match the filters.
-func (d *Driver) list(ctx context.Context, filters ...types.Filter) ([]machine, error) {
+func (d *Driver) list(ctx context.Context, filters ...filter) ([]machine, error) {
 	h, err := d.hosts(ctx)
 	if err != nil {
 		return nil, err
 	}
+	reservations, err := d.machines.describe(ctx, append(filters, existing)...)
+	if err != nil {
+		return nil, fmt.Errorf("describe EC2 instances: %w", err)
+	}
 	var out []machine
-	pages := ec2.NewDescribeInstancesPaginator(d.machines, &ec2.DescribeInstancesInput{Filters: append(filters, existing)})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("describe EC2 instances: %w", err)
-		}
-		for _, r := range page.Reservations {
-			for _, i := range r.Instances {
-				out = append(out, d.machine(h, aws.ToString(r.OwnerId), i))
-			}
+	for _, r := range reservations {
+		for _, i := range r.Instances {
+			out = append(out, d.machine(h, r.Owner, i))
 		}
 	}
 	return out, nil
 }
 
-func (d *Driver) machine(h hosts, owner string, i types.Instance) machine {
-	zone := ""
-	if i.Placement != nil {
-		zone = aws.ToString(i.Placement.AvailabilityZone)
-	}
-	m := machine{
-		Instance: d.instance(h, partition(d.region), owner, aws.ToString(i.InstanceId), zone), address: aws.ToString(i.PrivateIpAddress),
-		tags: map[string]string{},
-	}
+func (d *Driver) machine(h hosts, owner string, i describedOne) machine {
+	m := machine{Instance: d.instance(h, partitionOf(d.region).name, owner, i.ID, i.Zone), address: i.PrivateAddress, tags: map[string]string{}}
 	for _, t := range i.Tags {
-		m.tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		m.tags[t.Key] = t.Value
 	}
 	if a := m.tags[deploy.AddressTag]; a != "" {
 		m.address = a
@@ -80,24 +68,12 @@ func (d *Driver) machine(h hosts, owner string, i types.Instance) machine {
 	return m
 }
 
-// partition is the part of AWS that a region is in, as ARNs name it.
-func partition(region string) string {
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		return "aws-cn"
-	case strings.HasPrefix(region, "us-gov-"):
-		return "aws-us-gov"
-	default:
-		return "aws"
-	}
-}
-
 // named reads the instances of the names that there are.
 func (d *Driver) named(ctx context.Context, names []string) (map[string]machine, error) {
 	found := map[string]machine{}
 	for _, ids := range chunks(names) {
 		// A filter leaves unknown ids out, where naming them would fail the call.
-		some, err := d.list(ctx, types.Filter{Name: aws.String("instance-id"), Values: ids})
+		some, err := d.list(ctx, filter{"instance-id", ids})
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +191,7 @@ func (d *Driver) terminate(ctx context.Context, ids []string) (notes []string, e
 		alone = append(alone, id)
 	}
 	slices.Sort(alone)
-	if _, err := d.machines.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: alone}); err != nil {
+	if err := d.machines.terminate(ctx, alone); err != nil {
 		if refused(err, "OperationNotPermitted") {
 			return append(notes, fmt.Sprintf("The instances %s could not be terminated: %s.", strings.Join(alone, ", "), message(err))), nil
 		}

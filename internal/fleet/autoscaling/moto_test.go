@@ -14,8 +14,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	sdktypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"crossfade/internal/counterpart"
 	"crossfade/internal/deploy"
@@ -45,7 +43,6 @@ func (r registry) Instances(_ context.Context, account string, f store.InstanceF
 type world struct {
 	*autoscaling.Driver
 	groups   *sdk.Client
-	machines *ec2.Client
 	region   string
 	endpoint string
 }
@@ -67,14 +64,12 @@ func open(t *testing.T, endpoint, region string, r registry) *world {
 	keys := credentials.NewStaticCredentialsProvider("AKID", "SECRET", "")
 	w := &world{region: region, endpoint: endpoint}
 	w.groups = sdk.New(sdk.Options{Region: region, BaseEndpoint: &endpoint, Credentials: keys})
-	w.machines = ec2.New(ec2.Options{Region: region, BaseEndpoint: &endpoint, Credentials: keys})
 	w.Driver = must[*autoscaling.Driver](t)(autoscaling.New(ctx, autoscaling.Options{
 		Account: account, Region: region, Endpoint: endpoint, AccessKeyID: "AKID", SecretAccessKey: "SECRET", Registry: r,
 	}))
-	images := must[*ec2.DescribeImagesOutput](t)(w.machines.DescribeImages(ctx, &ec2.DescribeImagesInput{}))
-	must[*ec2.CreateLaunchTemplateOutput](t)(w.machines.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
-		LaunchTemplateName: aws.String("web"), LaunchTemplateData: &ec2types.RequestLaunchTemplateData{ImageId: images.Images[0].ImageId, InstanceType: "t3.micro"},
-	}))
+	counterpart.EC2(t, endpoint, region, "launchTemplateId", map[string]string{
+		"Action": "CreateLaunchTemplate", "LaunchTemplateName": "web", "LaunchTemplateData.ImageId": w.image(t), "LaunchTemplateData.InstanceType": "t3.micro",
+	})
 	must[*sdk.CreateAutoScalingGroupOutput](t)(w.groups.CreateAutoScalingGroup(ctx, &sdk.CreateAutoScalingGroupInput{
 		AutoScalingGroupName: aws.String("web"), MinSize: aws.Int32(0), MaxSize: aws.Int32(9), DesiredCapacity: aws.Int32(2),
 		LaunchTemplate:    &sdktypes.LaunchTemplateSpecification{LaunchTemplateName: aws.String("web"), Version: aws.String("1")},
@@ -86,6 +81,12 @@ func open(t *testing.T, endpoint, region string, r registry) *world {
 		}},
 	}))
 	return w
+}
+
+// image is one that instances can be launched of.
+func (w *world) image(t *testing.T) string {
+	t.Helper()
+	return counterpart.EC2(t, w.endpoint, w.region, "imageId", map[string]string{"Action": "DescribeImages"})
 }
 
 func (w *world) resize(t *testing.T, group string, size int) {
@@ -140,14 +141,11 @@ func TestCopiesAndInstancesOfAWS(t *testing.T) {
 	}
 
 	// One instance alone, with a tag that says where it serves.
-	images := must[*ec2.DescribeImagesOutput](t)(w.machines.DescribeImages(ctx, &ec2.DescribeImagesInput{}))
-	run := must[*ec2.RunInstancesOutput](t)(w.machines.RunInstances(ctx, &ec2.RunInstancesInput{
-		ImageId: images.Images[0].ImageId, MinCount: aws.Int32(1), MaxCount: aws.Int32(1),
-		TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{
-			{Key: aws.String("Environment"), Value: aws.String("b*e")}, {Key: aws.String(deploy.AddressTag), Value: aws.String("10.9.8.7:80")},
-		}}},
-	}))
-	alone := *run.Instances[0].InstanceId
+	alone := counterpart.EC2(t, w.endpoint, w.region, "instanceId", map[string]string{
+		"Action": "RunInstances", "ImageId": w.image(t), "MinCount": "1", "MaxCount": "1", "TagSpecification.1.ResourceType": "instance",
+		"TagSpecification.1.Tag.1.Key": "Environment", "TagSpecification.1.Tag.1.Value": "b*e",
+		"TagSpecification.1.Tag.2.Key": deploy.AddressTag, "TagSpecification.1.Tag.2.Value": "10.9.8.7:80",
+	})
 	find := func(s deploy.Selection) []string {
 		t.Helper()
 		var names []string

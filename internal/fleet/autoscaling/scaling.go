@@ -91,7 +91,7 @@ func (d *Driver) Groups(ctx context.Context, account string, names []string) ([]
 }
 
 func (d *Driver) group(h hosts, g types.AutoScalingGroup) fleet.Group {
-	part, owner := partition(d.region), d.account
+	part, owner := partitionOf(d.region).name, d.account
 	if a, err := arn.Parse(aws.ToString(g.AutoScalingGroupARN)); err == nil {
 		part, owner = a.Partition, a.AccountID
 	}
